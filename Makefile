@@ -1,0 +1,56 @@
+# Needs Python >= 3.11, make and a package index. Everything it sets up stays below this folder.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+# uv keeps no lock file of its own here (it would write index addresses): requirements.lock is the lock.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+SOURCES := pyproject.toml requirements.lock chat-api/pyproject.toml mcp-todo-server/pyproject.toml shared/pyproject.toml
+
+.PHONY: help install demo test lint format bench faults lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/.installed ## the workspace's virtual environment in .venv
+
+.uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "error: '$(PYTHON)' is not Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .uv || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package" >&2; exit 1; }
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)' \
+	  || { rm -rf .uv; echo "error: cannot install uv: is a package index reachable?" >&2; exit 1; }
+
+.venv/.installed: $(SOURCES) | $(filter .uv/bin/uv,$(UV))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "error: '$(PYTHON)' is not Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock \
+	  || { echo "error: cannot install the dependencies: is a package index reachable?" >&2; exit 1; }
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e shared -e mcp-todo-server -e chat-api
+	@touch $@
+
+lint: install ## ruff, mypy, import contracts, file sizes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## let ruff rewrite what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: install ## the whole suite
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lock: | $(filter .uv/bin/uv,$(UV)) ## pin and hash every dependency anew
+	$(UV) lock --quiet --upgrade
+	$(UV) export --quiet --frozen --all-packages --no-emit-workspace --no-annotate --no-header -o requirements.lock
+	$(UV) export --quiet --frozen --package chat-api --no-dev --no-emit-workspace --no-annotate --no-header -o chat-api/requirements.lock
+	$(UV) export --quiet --frozen --package mcp-todo-server --no-dev --no-emit-workspace --no-annotate --no-header -o mcp-todo-server/requirements.lock
+	rm -f uv.lock
+
+clean: ## remove what the other targets made, data excepted
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""mcp-todo-server: a standalone MCP server that owns todo tasks."""
