@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 SOURCES := pyproject.toml requirements.lock chat-api/pyproject.toml mcp-todo-server/pyproject.toml shared/pyproject.toml
 
-.PHONY: help install demo test lint format bench faults lock clean
+.PHONY: help install demo env test lint format bench faults lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,13 +37,23 @@ lint: install ## ruff, mypy, import contracts, file sizes
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@find chat-api/src mcp-todo-server/src shared/src -name '*.py' -exec awk 'END { if (NR > 300) { print FILENAME ": " NR " lines; a file has 300 at most"; exit 1 } }' {} \; | tee /dev/stderr | { ! grep -q .; }
 
 format: install ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+demo: install ## both services on this machine, offline model, until Ctrl-C (PORT and MCP_PORT move them)
+	@exec $(BIN)/python deploy/demo/demo.py
+
+env: ## write .env for docker-compose.yml, with secrets of its own
+	@$(PYTHON) deploy/make_env.py
+
 test: install ## the whole suite
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: install ## CPU time per turn against the bare Agents SDK, on PostgreSQL (needs Docker)
+	$(BIN)/python -m tests.bench.turn
 
 lock: | $(filter .uv/bin/uv,$(UV)) ## pin and hash every dependency anew
 	$(UV) lock --quiet --upgrade

@@ -30,7 +30,15 @@ SECRET_MIN_BYTES: Final = 32
 USER_ID_MAX_CHARS: Final = 255
 
 _HS256: Final = "HS256"
-_PLACEHOLDERS: Final = ("changeme", "change-me", "change_me", "placeholder", "your-secret", "your_secret", "replace-me")
+_PLACEHOLDERS: Final = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "placeholder",
+    "your-secret",
+    "your_secret",
+    "replace-me",
+)
 
 
 class InvalidTokenError(Exception):
@@ -44,9 +52,7 @@ def check_secret(secret: str, *, allow_placeholder: bool = False) -> str:
         ValueError: It has fewer than 32 bytes, or is a placeholder that somebody forgot to replace.
     """
     if len(secret.encode()) < SECRET_MIN_BYTES:
-        raise ValueError(
-            f"must have at least {SECRET_MIN_BYTES} bytes; make one with: openssl rand -base64 32"
-        )
+        raise ValueError(f"must have at least {SECRET_MIN_BYTES} bytes; make one with: openssl rand -base64 32")
     if not allow_placeholder:
         lowered = secret.lower()
         if any(word in lowered for word in _PLACEHOLDERS):
@@ -78,6 +84,8 @@ class TokenVerifier:
     else and is refused."""
     issuer: str | None = None
     """`iss` that an HS256 token must carry; None accepts any."""
+    jwks_audiences: Sequence[str] = ()
+    """Further audiences that are right for a token verified by `jwks`."""
     jwks: JwksKeys | None = None
     """Keys of an issuer whose asymmetrically signed tokens are accepted as well."""
 
@@ -107,21 +115,23 @@ class TokenVerifier:
         failure: jwt.PyJWTError = jwt.InvalidSignatureError()
         for secret in self.secrets:
             try:
-                return self._decode(token, secret, _HS256, self.issuer)
+                return self._decode(token, secret, _HS256, self.issuer, self.audiences)
             except jwt.InvalidSignatureError as error:
                 failure = error
         raise failure
 
     async def _verify_with_jwks(self, token: str, keys: JwksKeys) -> dict[str, Any]:
         key = await keys.key_for(token)
-        return self._decode(token, key.key, key.algorithm_name, keys.issuer)
+        audiences = (*self.audiences, *self.jwks_audiences)
+        return self._decode(token, key.key, key.algorithm_name, keys.issuer, audiences)
 
-    def _decode(self, token: str, key: Any, algorithm: str, issuer: str | None) -> dict[str, Any]:
+    @staticmethod
+    def _decode(token: str, key: Any, algorithm: str, issuer: str | None, audiences: Sequence[str]) -> dict[str, Any]:
         return jwt.decode(
             token,
             key,
             algorithms=[algorithm],
-            audience=list(self.audiences) or None,
+            audience=list(audiences) or None,
             issuer=issuer,
             leeway=LEEWAY_SECONDS,
             options={"require": ["exp", "sub"]},
@@ -153,9 +163,7 @@ def mint(
 
 def mint_service_token(secret: str, user_id: str) -> str:
     """Sign the token that chat-api sends with one MCP request in the name of `user_id`."""
-    return mint(
-        secret, user_id, audience=MCP_AUDIENCE, scopes=ALL_SCOPES, lifetime_seconds=SERVICE_TOKEN_SECONDS
-    )
+    return mint(secret, user_id, audience=MCP_AUDIENCE, scopes=ALL_SCOPES, lifetime_seconds=SERVICE_TOKEN_SECONDS)
 
 
 def _identity(claims: dict[str, Any]) -> Identity:

@@ -1,0 +1,36 @@
+"""Text from models and tools, made fit for storage: PostgreSQL takes neither U+0000 nor lone surrogates."""
+
+import json
+from typing import Any
+
+
+def clean_text(text: str) -> str:
+    """Drop U+0000 and replace lone surrogates; join surrogate pairs that arrived in two halves."""
+    text = text.replace("\x00", "")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def clean_json(value: Any) -> Any:
+    """Apply `clean_text` to every text in a JSON value, keys included."""
+    match value:
+        case str():
+            return clean_text(value)
+        case dict():
+            return {clean_text(key): clean_json(item) for key, item in value.items()}
+        case list():
+            return [clean_json(item) for item in value]
+        case _:
+            return value
+
+
+def compact_json(value: Any) -> str:
+    """Write a JSON value as text without needless spaces.
+
+    Raises:
+        ValueError: A number is infinite or not a number, which JSON cannot say.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,135 @@
+"""mcp-todo-server over MCP streamable HTTP: one client for all users.
+
+MCP's revision 2026-07-28 has no session: a call is one self-contained POST, so users can share the client. Who a
+request is for travels in a context variable that the HTTP client's auth hook reads, and a fresh short-lived token
+is minted for each request; a user's own token never leaves chat-api.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, Final, TypeVar, cast
+
+import httpx2
+from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import CallToolResult, RequestParamsMeta, TextContent, Tool
+from pydantic import ValidationError
+from todo_chat_shared.effects import EFFECT_KEY_META
+from todo_chat_shared.tokens import mint_service_token
+
+from chat_api.agent.errors import ToolsTimeoutError, ToolsUnavailableError
+from chat_api.agent.text import clean_json, clean_text, compact_json
+from chat_api.agent.turn import ToolOutcome
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL_VERSION: Final = "2026-07-28"
+TOOLS_FRESH_SECONDS: Final = 300
+"""Age from which the tool list is fetched again; the old one serves where that fails."""
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 1.0
+CONNECT_TIMEOUT_SECONDS: Final = 5.0
+MAX_CONNECTIONS: Final = 200
+
+_T = TypeVar("_T")
+_user: ContextVar[str] = ContextVar("todo_server_user")
+
+
+class _ServiceToken(httpx2.Auth):
+    """Signs each request with a token of its own for the user in whose name it is sent."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        request.headers["Authorization"] = f"Bearer {mint_service_token(self._secret, _user.get())}"
+        yield request
+
+
+class TodoServer:
+    """The todo server's tools, called in the name of a user."""
+
+    def __init__(self, client: Client, timeout_seconds: float) -> None:
+        self._client = client
+        self._timeout_seconds = timeout_seconds
+        self._tools: Sequence[Tool] = ()
+        self._listed_at = -float("inf")
+
+    async def tools(self, user_id: str) -> Sequence[Tool]:
+        """Return the tools on offer; the same sequence object until the list was fetched anew.
+
+        Raises:
+            ToolsUnavailableError, ToolsTimeoutError: The list was never fetched, and cannot be now.
+        """
+        if time.monotonic() - self._listed_at > TOOLS_FRESH_SECONDS:
+            try:
+                listed = await self._request(user_id, self._client.list_tools)
+            except (ToolsUnavailableError, ToolsTimeoutError):
+                if not self._tools:
+                    raise
+            else:
+                self._tools = tuple(listed.tools)
+            self._listed_at = time.monotonic()
+        return self._tools
+
+    async def call(self, user_id: str, name: str, arguments: dict[str, Any], effect_key: str) -> ToolOutcome:
+        """Call a tool and return its outcome, which may be the tool's refusal.
+
+        A failed transport is no outcome: the call is sent again under its key until the time-out, so that a
+        restart of the server is not noticed.
+
+        Raises:
+            ToolsUnavailableError, ToolsTimeoutError: There is no outcome; the call may have taken effect.
+        """
+        result = await self._request(
+            user_id,
+            lambda: self._client.call_tool(
+                name, arguments, meta=cast("RequestParamsMeta", {EFFECT_KEY_META: effect_key})
+            ),
+        )
+        return _outcome(result)
+
+    async def _request(self, user_id: str, send: Callable[[], Awaitable[_T]]) -> _T:
+        _user.set(user_id)
+        pause = FIRST_PAUSE_SECONDS
+        try:
+            async with asyncio.timeout(self._timeout_seconds) as deadline:
+                while True:
+                    try:
+                        return await send()
+                    except (MCPError, httpx2.HTTPError, ValidationError, OSError) as error:
+                        logger.warning("the todo server gave no outcome: %s", type(error).__name__)
+                        when = deadline.when()
+                        if when is None or asyncio.get_running_loop().time() + pause >= when:
+                            raise ToolsUnavailableError(
+                                "The todo list cannot be reached. Try again in a while."
+                            ) from error
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        except TimeoutError:
+            raise ToolsTimeoutError("The todo list did not answer in time. Try again in a while.") from None
+
+
+@asynccontextmanager
+async def connect(url: str, secret: str, timeout_seconds: float) -> AsyncIterator[TodoServer]:
+    """Open the shared client. The server need not be up yet: nothing is sent before the first call."""
+    limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+    timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds))
+    async with (
+        httpx2.AsyncClient(auth=_ServiceToken(secret), limits=limits, timeout=timeout) as http,
+        Client(streamable_http_client(url, http_client=http), mode=PROTOCOL_VERSION) as client,
+    ):
+        yield TodoServer(client, timeout_seconds)
+
+
+def _outcome(result: CallToolResult) -> ToolOutcome:
+    text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+    if result.is_error:
+        return ToolOutcome(compact_json({"error": clean_text(text)}), is_error=True)
+    if result.structured_content is not None:
+        return ToolOutcome(compact_json(clean_json(result.structured_content)), is_error=False)
+    return ToolOutcome(compact_json({"text": clean_text(text)}), is_error=False)

@@ -1,0 +1,119 @@
+"""The wiring: settings in, an ASGI application out."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+import httpx
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from todo_chat_shared.jwks import JwksKeys
+from todo_chat_shared.tokens import TokenVerifier, mint
+
+from chat_api import health, problems
+from chat_api.agent.agent import TodoAgent
+from chat_api.agent.providers import open_provider
+from chat_api.agent.todo_server import connect
+from chat_api.conversations import endpoints as conversation_endpoints
+from chat_api.conversations.service import ConversationService
+from chat_api.database import Database
+from chat_api.middleware import AllowedHosts, BodyLimit, Defects, RequestId
+from chat_api.runs import endpoints as run_endpoints
+from chat_api.runs.service import RunService
+from chat_api.settings import Settings
+from chat_api.web.routes import DemoToken, create_web_router
+
+logger = logging.getLogger(__name__)
+
+OFFLINE_WARNING = (
+    "no model is configured: answers come from the built-in offline assistant; "
+    "set OPENAI_API_KEY, or OPENAI_BASE_URL for a compatible server"
+)
+OFFLINE_BANNER = "No model is configured: you are talking to the built-in offline assistant."
+DEMO_USER = "demo"
+DEMO_TOKEN_SECONDS = 24 * 3600
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application.
+
+    Raises:
+        SettingsError: `BETTER_AUTH_SECRET` is not set.
+    """
+    secret = settings.signing_secret
+    verifier = TokenVerifier(
+        secrets=settings.verifying_secrets,
+        audiences=(settings.auth_audience,) if settings.auth_audience else (),
+        issuer=settings.auth_issuer,
+        jwks=JwksKeys(settings.auth_jwks_url, settings.auth_issuer) if settings.auth_jwks_url else None,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            database = Database(settings.database_url, pool_size=settings.database_pool_size)
+            stack.push_async_callback(database.close)
+            http = await stack.enter_async_context(httpx.AsyncClient())
+            provider = await stack.enter_async_context(open_provider(settings))
+            todo = await stack.enter_async_context(
+                connect(settings.mcp_server_url, secret, settings.tool_timeout_seconds)
+            )
+            agent = TodoAgent(
+                provider,
+                todo,
+                max_rounds=settings.max_tool_rounds,
+                model_timeout=settings.model_timeout_seconds,
+            )
+            runs = RunService(
+                database,
+                agent,
+                lease_seconds=settings.run_lease_seconds,
+                history_token_budget=settings.history_token_budget,
+            )
+            await stack.enter_async_context(runs.working())
+            app.state.database = database
+            app.state.http = http
+            app.state.conversations = ConversationService(database)
+            app.state.runs = runs
+            if settings.model_provider == "offline":
+                logger.warning(OFFLINE_WARNING)
+            yield
+
+    app = FastAPI(
+        title="Todo Chat",
+        summary="Talk to your todo list.",
+        version=version("chat-api"),
+        lifespan=lifespan,
+        license_info={"name": "MIT", "identifier": "MIT"},
+    )
+    app.state.settings = settings
+    app.state.token_verifier = verifier
+    problems.install(app)
+    app.include_router(run_endpoints.router)
+    app.include_router(conversation_endpoints.router)
+    app.include_router(health.router)
+    app.include_router(
+        create_web_router(
+            demo_token=(lambda: _demo_token(secret)) if settings.demo_mode else None,
+            banner=OFFLINE_BANNER if settings.model_provider == "offline" else None,
+        )
+    )
+    # The last one added is the first that a request passes.
+    app.add_middleware(Defects)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
+    app.add_middleware(AllowedHosts, hosts=settings.allowed_hosts)
+    app.add_middleware(RequestId)
+    return app
+
+
+def _demo_token(secret: str) -> DemoToken:
+    return DemoToken(user_id=DEMO_USER, token=mint(secret, DEMO_USER, lifetime_seconds=DEMO_TOKEN_SECONDS))

@@ -1,0 +1,91 @@
+"""The API's shapes of conversations and messages."""
+
+import datetime as dt
+import unicodedata
+from typing import Annotated, Final, Literal
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from chat_api.conversations.models import TITLE_MAX_CHARS
+from chat_api.conversations.repository import ConversationRecord, MessageRecord
+from chat_api.runs.repository import ACTIVE, ToolCallRecord
+from chat_api.runs.schemas import ID_MAX, RunStatus, ToolCall
+
+ConversationId = Annotated[int, Path(ge=1, le=ID_MAX, description="The conversation's number, the user's own count.")]
+_NOT_IN_A_LINE: Final = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories: control characters, lone surrogates, line and paragraph separators."""
+MessageOrder = Literal["asc", "desc"]
+
+
+def _title(text: str) -> str:
+    text = text.strip()
+    if not text or any(unicodedata.category(character) in _NOT_IN_A_LINE for character in text):
+        raise ValueError("must be one line of text without control characters")
+    return text
+
+
+class LastRun(BaseModel):
+    """The newest run of a conversation."""
+
+    run_id: str
+    status: RunStatus
+
+
+class Conversation(BaseModel):
+    """One conversation."""
+
+    id: int
+    title: str
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    active_run_id: str | None = Field(description="The run that is at work, if any.")
+    last_run: LastRun | None
+
+    @classmethod
+    def of(cls, record: ConversationRecord) -> "Conversation":
+        """Show a stored conversation."""
+        last_run = None
+        if record.last_run_id is not None:
+            last_run = LastRun.model_validate({"run_id": record.last_run_id, "status": record.last_run_status})
+        return cls(
+            id=record.conversation_id,
+            title=record.title,
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+            active_run_id=record.last_run_id if record.last_run_status in ACTIVE else None,
+            last_run=last_run,
+        )
+
+
+class ConversationUpdate(BaseModel):
+    """What of a conversation can be changed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Annotated[str, AfterValidator(_title)] = Field(strict=True, min_length=1, max_length=TITLE_MAX_CHARS)
+
+
+class Message(BaseModel):
+    """One message."""
+
+    id: int = Field(description="Counted from 1 in the conversation; the order of messages.")
+    run_id: str
+    role: Literal["user", "assistant"]
+    content: str
+    tool_calls: list[ToolCall] = Field(description="What the assistant did before it answered; empty for users.")
+    created_at: dt.datetime
+
+    @classmethod
+    def of(cls, record: MessageRecord, calls: list[ToolCallRecord]) -> "Message":
+        """Show a stored message; its run's calls belong to the answer."""
+        return cls.model_validate(
+            {
+                "id": record.message_id,
+                "run_id": record.run_id,
+                "role": record.role,
+                "content": record.content,
+                "tool_calls": [ToolCall.of(call) for call in calls] if record.role == "assistant" else [],
+                "created_at": record.created_at,
+            }
+        )

@@ -1,0 +1,62 @@
+"""Reading and keeping conversations."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from chat_api.conversations import repository
+from chat_api.conversations.problems import ConversationNotFoundError
+from chat_api.conversations.repository import ConversationRecord, MessageRecord
+from chat_api.database import Database
+from chat_api.runs import repository as runs
+from chat_api.runs.repository import ToolCallRecord
+
+
+class ConversationService:
+    """Conversations of users. Every method raises `ConversationNotFoundError` for one that is not the user's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, user_id: str, limit: int, after: tuple[dt.datetime, int] | None
+    ) -> Sequence[ConversationRecord]:
+        """Return conversations, the most recently updated first."""
+        async with self._database.reading() as connection:
+            return await repository.page(connection, user_id, limit, after)
+
+    async def get(self, user_id: str, conversation_id: int) -> ConversationRecord:
+        """Return one conversation."""
+        async with self._database.reading() as connection:
+            found = await repository.get(connection, user_id, conversation_id)
+        if found is None:
+            raise ConversationNotFoundError(conversation_id)
+        return found
+
+    async def rename(self, user_id: str, conversation_id: int, title: str) -> ConversationRecord:
+        """Give a conversation another title and return it."""
+        async with self._database.writing() as connection:
+            if not await repository.rename(connection, user_id, conversation_id, title):
+                raise ConversationNotFoundError(conversation_id)
+            found = await repository.get(connection, user_id, conversation_id)
+        if found is None:
+            raise ConversationNotFoundError(conversation_id)
+        return found
+
+    async def delete(self, user_id: str, conversation_id: int) -> None:
+        """Delete a conversation with all that was said in it. A run at work there ends without an answer."""
+        async with self._database.writing() as connection:
+            if not await repository.remove(connection, user_id, conversation_id):
+                raise ConversationNotFoundError(conversation_id)
+
+    async def messages(
+        self, user_id: str, conversation_id: int, limit: int, *, after: int | None, ascending: bool
+    ) -> list[tuple[MessageRecord, list[ToolCallRecord]]]:
+        """Return messages with their runs' tool calls."""
+        async with self._database.reading() as connection:
+            if await repository.get(connection, user_id, conversation_id) is None:
+                raise ConversationNotFoundError(conversation_id)
+            messages = await repository.messages(
+                connection, user_id, conversation_id, limit, after=after, ascending=ascending
+            )
+            calls = await runs.tool_calls(connection, user_id, {message.run_id for message in messages})
+        return [(message, calls.get(message.run_id, [])) for message in messages]

@@ -1,0 +1,23 @@
+"""Alembic's entry: runs migrations on the connection that `chat_api.schema` hands over."""
+
+from alembic import context
+
+from chat_api.conversations import models as conversation_models
+from chat_api.database import Table
+from chat_api.runs import models as run_models
+from chat_api.schema import VERSION_TABLE
+
+# Importing the models is what puts their tables into the metadata.
+MODELS = (conversation_models, run_models)
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=Table.metadata,
+    version_table=VERSION_TABLE,
+    render_as_batch=connection.dialect.name == "sqlite",
+    compare_type=True,
+    compare_server_default=True,
+)
+with context.begin_transaction():
+    context.run_migrations()
