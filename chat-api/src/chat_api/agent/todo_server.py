@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 import httpx2
@@ -36,7 +37,21 @@ CONNECT_TIMEOUT_SECONDS: Final = 5.0
 MAX_CONNECTIONS: Final = 200
 
 _T = TypeVar("_T")
-_user: ContextVar[str] = ContextVar("todo_server_user")
+REFUSED: Final = frozenset({401, 403})
+SERVICE_UNAVAILABLE: Final = 503
+DECODED: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+"""Headers that describe a body as it travelled, not as it was read."""
+
+
+@dataclass(slots=True)
+class _Sending:
+    """One request under way: for whom, and how the server's HTTP layer answered."""
+
+    user_id: str
+    status: int | None = None
+
+
+_sending: ContextVar[_Sending] = ContextVar("todo_server_sending")
 
 
 class _ServiceToken(httpx2.Auth):
@@ -46,8 +61,30 @@ class _ServiceToken(httpx2.Auth):
         self._secret = secret
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        request.headers["Authorization"] = f"Bearer {mint_service_token(self._secret, _user.get())}"
-        yield request
+        sending = _sending.get()
+        request.headers["Authorization"] = f"Bearer {mint_service_token(self._secret, sending.user_id)}"
+        sending.status = (yield request).status_code
+
+
+class _OneFailureFailsOneRequest(httpx2.AsyncHTTPTransport):
+    """Turns a failed transport into an answer: HTTP 503 for the request that met it.
+
+    `mcp`'s client lets a transport's exception end its task group, and with it the requests of all users and the
+    client itself. Bodies are read here for the same reason; the todo server answers in JSON, never in a stream.
+    """
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            response = await super().handle_async_request(request)
+            try:
+                body = await response.aread()
+            finally:
+                await response.aclose()
+        except httpx2.TransportError as error:
+            logger.warning("the todo server cannot be reached: %s", type(error).__name__)
+            return httpx2.Response(SERVICE_UNAVAILABLE)
+        kept = [(name, value) for name, value in response.headers.raw if name.lower() not in DECODED]
+        return httpx2.Response(response.status_code, headers=kept, content=body)
 
 
 class TodoServer:
@@ -94,24 +131,35 @@ class TodoServer:
         return _outcome(result)
 
     async def _request(self, user_id: str, send: Callable[[], Awaitable[_T]]) -> _T:
-        _user.set(user_id)
+        sending = _Sending(user_id)
+        _sending.set(sending)
         pause = FIRST_PAUSE_SECONDS
         try:
-            async with asyncio.timeout(self._timeout_seconds) as deadline:
+            deadline = time.monotonic() + self._timeout_seconds
+            async with asyncio.timeout(self._timeout_seconds):
                 while True:
                     try:
                         return await send()
                     except (MCPError, httpx2.HTTPError, ValidationError, OSError) as error:
-                        logger.warning("the todo server gave no outcome: %s", type(error).__name__)
-                        when = deadline.when()
-                        if when is None or asyncio.get_running_loop().time() + pause >= when:
-                            raise ToolsUnavailableError(
-                                "The todo list cannot be reached. Try again in a while."
-                            ) from error
+                        _judge(error, sending, deadline - time.monotonic() - pause)
+                    sending.status = None
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         except TimeoutError:
             raise ToolsTimeoutError("The todo list did not answer in time. Try again in a while.") from None
+
+
+def _judge(error: Exception, sending: _Sending, seconds_left: float) -> None:
+    """Return where sending again can help; raise where it cannot, or where there is no time left for it."""
+    if sending.status in REFUSED:
+        logger.error(
+            "the todo server refused this service's token (HTTP %s): both need the same BETTER_AUTH_SECRET",
+            sending.status,
+        )
+        raise ToolsUnavailableError("The todo list refused this service. Its operator has to mend that.") from error
+    logger.warning("the todo server gave no outcome: %s (HTTP %s)", type(error).__name__, sending.status)
+    if seconds_left <= 0:
+        raise ToolsUnavailableError("The todo list cannot be reached. Try again in a while.") from error
 
 
 @asynccontextmanager
@@ -119,8 +167,9 @@ async def connect(url: str, secret: str, timeout_seconds: float) -> AsyncIterato
     """Open the shared client. The server need not be up yet: nothing is sent before the first call."""
     limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
     timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds))
+    transport = _OneFailureFailsOneRequest(limits=limits)
     async with (
-        httpx2.AsyncClient(auth=_ServiceToken(secret), limits=limits, timeout=timeout) as http,
+        httpx2.AsyncClient(auth=_ServiceToken(secret), transport=transport, timeout=timeout) as http,
         Client(streamable_http_client(url, http_client=http), mode=PROTOCOL_VERSION) as client,
     ):
         yield TodoServer(client, timeout_seconds)

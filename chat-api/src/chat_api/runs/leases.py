@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from chat_api.database import Database, DatabaseUnavailableError
+from chat_api.database import Database
 from chat_api.runs import repository
 from chat_api.runs.repository import RunKey
 
@@ -47,6 +47,6 @@ class Leases:
             try:
                 async with self._database.writing() as connection:
                     await repository.renew_leases(connection, tuple(self._held), self._lease_seconds)
-            except DatabaseUnavailableError:
+            except Exception:
                 # The next beat tries again; past the lease, whoever finds the run may close it.
-                logger.warning("leases were not renewed: the database does not answer")
+                logger.exception("leases were not renewed")
