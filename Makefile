@@ -20,15 +20,15 @@ install: .venv/.installed ## the workspace's virtual environment in .venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "error: '$(PYTHON)' is not Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv .uv || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package" >&2; exit 1; }
-	@.uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)' \
-	  || { rm -rf .uv; echo "error: cannot install uv: is a package index reachable?" >&2; exit 1; }
+	@said=$$(.uv/bin/python -m pip install --quiet --retries 1 --disable-pip-version-check 'uv==$(UV_VERSION)' 2>&1) \
+	  || { rm -rf .uv; echo "error: cannot install uv: is a package index reachable? ($${said##*$$'\n'})" >&2; exit 1; }
 
 .venv/.installed: $(SOURCES) | $(filter .uv/bin/uv,$(UV))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "error: '$(PYTHON)' is not Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock \
-	  || { echo "error: cannot install the dependencies: is a package index reachable?" >&2; exit 1; }
+	@said=$$($(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock 2>&1) \
+	  || { echo "error: cannot install the dependencies: is a package index reachable? ($${said##*$$'\n'})" >&2; exit 1; }
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e shared -e mcp-todo-server -e chat-api
 	@touch $@
 
@@ -52,8 +52,9 @@ env: ## write .env for docker-compose.yml, with secrets of its own
 test: install ## the whole suite
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-bench: install ## CPU time per turn against the bare Agents SDK, on PostgreSQL (needs Docker)
+bench: install ## CPU time per turn against the bare Agents SDK (needs Docker), and the demo's start
 	$(BIN)/python -m tests.bench.turn
+	$(BIN)/python -m tests.bench.ready
 
 lock: | $(filter .uv/bin/uv,$(UV)) ## pin and hash every dependency anew
 	$(UV) lock --quiet --upgrade

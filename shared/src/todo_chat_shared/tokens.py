@@ -104,12 +104,12 @@ class TokenVerifier:
                 claims = await self._verify_with_jwks(token, self.jwks)
             else:
                 raise InvalidTokenError("the token's algorithm is not accepted here")
+            return _identity(claims)
         except jwt.PyJWTError as error:
             raise InvalidTokenError(_reason(error)) from None
         except (ValueError, TypeError, OverflowError):
             # PyJWT lets a few malformed headers and claims through as plain errors of the decoder.
             raise InvalidTokenError("the token is malformed") from None
-        return _identity(claims)
 
     def _verify_with_secrets(self, token: str) -> dict[str, Any]:
         failure: jwt.PyJWTError = jwt.InvalidSignatureError()

@@ -1,0 +1,161 @@
+"""Databases: PostgreSQL through psycopg, or a SQLite file. Transactions and times mean the same on both."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Dialect, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError as DatabaseError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import registry
+from sqlalchemy.types import DateTime, TypeDecorator
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession as Session
+
+__all__ = ["Database", "DatabaseError", "Session", "Table", "UtcDateTime", "create_engine"]
+
+WAIT_SECONDS: Final = 5
+"""Longest wait for a free pool connection, for PostgreSQL to accept one, and for SQLite's write lock."""
+STATEMENT_SECONDS: Final = 10
+"""Longest time that one statement may take on PostgreSQL."""
+
+_DRIVERS: Final = {"postgresql": "postgresql+psycopg", "sqlite": "sqlite+aiosqlite"}
+_WRITES: Final = "todo_writes"
+_POSTGRESQL_LIMITS: Final = {
+    "connect_timeout": WAIT_SECONDS,
+    # A server that vanished without closing its connections is noticed instead of being waited for.
+    "keepalives_idle": WAIT_SECONDS,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": STATEMENT_SECONDS * 1000,
+}
+# A process that is stopped inside a transaction must not hold its locks against everybody else.
+_POSTGRESQL_SESSION: Final = (
+    f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={WAIT_SECONDS}s"
+)
+
+
+class Table(SQLModel, registry=registry()):
+    """Base of this service's tables. Their metadata is their own: a process may hold other tables too."""
+
+
+class UtcDateTime(TypeDecorator[dt.datetime]):
+    """An instant: aware on the way in, aware and UTC on the way out, whichever database keeps it."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Refuse a naive time, which means a different instant to every reader."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored time needs a zone")
+        utc = value.astimezone(dt.UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Give the zone back that SQLite cannot keep."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+class Database:
+    """The service's connections. Sessions are opened per use case and never outlive it."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.engine: Final = create_engine(url, pool_size=pool_size)
+        self.is_sqlite: Final = self.engine.dialect.name == "sqlite"
+        self._writing_engine = self.engine.execution_options(**{_WRITES: True})
+        # SQLite's own waiting for its one write lock is a lottery that a busy service can lose for too long;
+        # within this process writers therefore queue.
+        self._writers = asyncio.Lock()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Session]:
+        """A session for reads alone."""
+        async with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Session]:
+        """A session in one transaction: committed at the end, rolled back where an exception leaves it."""
+        if self.is_sqlite:
+            async with self._writers, self._transaction() as session:
+                yield session
+        else:
+            async with self._transaction() as session:
+                yield session
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Session]:
+        async with Session(self._writing_engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def ping(self) -> None:
+        """Ask the database something; raises where it does not answer."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def create_engine(url: str, *, pool_size: int = 10, for_migration: bool = False) -> AsyncEngine:
+    """Return an engine for a `postgresql://` or `sqlite:///` URL; a SQLite file's folder is made.
+
+    An engine `for_migration` takes SQLite's write lock in every transaction, leaves foreign keys unenforced
+    there (Alembic copies tables to change them) and lets statements on PostgreSQL take as long as they need.
+    """
+    parsed = make_url(url)
+    parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(parsed, pool_size, for_migration=for_migration)
+    arguments: dict[str, Any] = dict(_POSTGRESQL_LIMITS)
+    if not for_migration:
+        own = parsed.query.get("options", "")
+        arguments["options"] = f"{_POSTGRESQL_SESSION} {own if isinstance(own, str) else ' '.join(own)}".strip()
+    return create_async_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=WAIT_SECONDS,
+        pool_pre_ping=True,  # connections that a restarted database has dropped are replaced unnoticed
+        connect_args=arguments,
+    )
+
+
+def _sqlite_engine(url: URL, pool_size: int, *, for_migration: bool) -> AsyncEngine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=WAIT_SECONDS,
+        connect_args={"timeout": WAIT_SECONDS},
+    )
+
+    def configure(connection: Any, _record: object) -> None:
+        # Python's driver begins transactions by guessing from the statement; here `begin` below decides.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
+        cursor.execute(f"PRAGMA foreign_keys = {'OFF' if for_migration else 'ON'}")
+        cursor.close()
+
+    def begin(connection: Connection) -> None:
+        # A transaction that reads and then writes must hold the write lock while it reads: otherwise it
+        # decides on what another one is just changing, or fails at its first write.
+        writes = for_migration or connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine.sync_engine, "connect", configure)
+    event.listen(engine.sync_engine, "begin", begin)
+    return engine

@@ -1,0 +1,113 @@
+"""The database's schema: bringing it up to date, and refusing to serve on one that is older than the code."""
+
+import asyncio
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import OperationalError
+
+from mcp_todo_server.database import WAIT_SECONDS, create_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+VERSION_TABLE: Final = "mcp_todo_server_version"
+
+_MIGRATIONS: Final = Path(str(files("mcp_todo_server") / "migrations"))
+_ADVISORY_LOCK: Final = 0x746F646F_73727672
+"""Any number, the same in every process that migrates this schema ("todosrvr" in ASCII)."""
+_RETRY_SECONDS: Final = 0.05
+
+
+class SchemaError(Exception):
+    """The schema is older than this code. The text says what to run."""
+
+
+def known_revisions() -> list[str]:
+    """Return the revisions that come with this code, oldest first: a file's name begins with its revision."""
+    return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
+def alembic_config(connection: Connection | None = None) -> "Config":
+    """Return Alembic's configuration; its commands work on `connection` where one is given."""
+    # Alembic takes half a second to import, which a start on an up-to-date schema need not pay.
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+async def is_current(engine: "AsyncEngine") -> bool:
+    """Tell whether the schema is this code's or newer: a revision unknown to the code is a newer one's."""
+    async with engine.connect() as connection:
+        if not await connection.run_sync(lambda sync: inspect(sync).has_table(VERSION_TABLE)):
+            return False
+        revision = await connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608
+    known = known_revisions()
+    return revision is not None and (revision == known[-1] or revision not in known)
+
+
+async def check_schema(engine: "AsyncEngine") -> None:
+    """Return if the code can work on this schema.
+
+    Raises:
+        SchemaError: The schema is missing or older than the code.
+    """
+    if not await is_current(engine):
+        raise SchemaError("the database's schema is missing or too old; run: mcp-todo-server migrate")
+
+
+async def migrate(url: str) -> None:
+    """Bring the schema up to date. Any number of processes may do so at once: one works, the others wait."""
+    engine = create_engine(url, pool_size=2, for_migration=True)
+    try:
+        if engine.dialect.name == "sqlite":
+            await _enter_wal(engine)
+            if not await is_current(engine):
+                async with engine.begin() as connection:  # BEGIN IMMEDIATE is the lock
+                    await connection.run_sync(_upgrade)
+        else:
+            async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as lock:
+                # Held by the session, on a connection of its own: a migration may well commit in between.
+                await lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+                if not await is_current(engine):
+                    async with engine.begin() as connection:
+                        await connection.run_sync(_upgrade)
+                await lock.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
+    command.upgrade(alembic_config(connection), "head")
+
+
+async def _enter_wal(engine: "AsyncEngine") -> None:
+    """Turn write-ahead logging on, which the file remembers.
+
+    The switch needs the file for itself and does not wait for it, unlike everything else in SQLite.
+    """
+    deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
+    while True:
+        try:
+            async with engine.connect() as connection:
+                await connection.run_sync(_set_wal)
+            return
+        except OperationalError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _set_wal(connection: Connection) -> None:
+    # On the driver's own connection, since the pragma does nothing inside a transaction.
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.close()

@@ -1,0 +1,1 @@
+"""Tasks: their tables, their rules, and the MCP tools over them."""

@@ -1,0 +1,31 @@
+"""Text of users: what is refused, and how two texts are compared."""
+
+import unicodedata
+from typing import Final
+
+LINE_BREAKS: Final = frozenset("\n\t")
+"""Control characters that a text of several lines may hold."""
+_REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs"})
+
+
+def refuse_control_characters(value: str, *, allowed: frozenset[str] = frozenset()) -> str:
+    """Return `value` if it can be stored and shown exactly as it is.
+
+    Control characters (U+0000 among them, which PostgreSQL cannot store) and lone surrogates (which no UTF-8
+    can carry) are refused rather than dropped: a text is kept exactly or not at all.
+
+    Raises:
+        ValueError: It holds such a character; the text names it and its place, counted from 1.
+    """
+    for position, character in enumerate(value, start=1):
+        if character not in allowed and unicodedata.category(character) in _REFUSED_CATEGORIES:
+            raise ValueError(f"must not hold control characters; U+{ord(character):04X} is at place {position}")
+    return value
+
+
+def fold(value: str) -> str:
+    """Return `value` as it is compared: without case and without compatibility forms, in every script.
+
+    Both databases store the folded text and compare it as it is, so their own ideas of case play no part.
+    """
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())

@@ -1,0 +1,113 @@
+"""mcp-todo-server stdio, started by a real MCP client as Claude Desktop starts it."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from tests.support.services import clean_environment, migrate
+
+PROGRAM = Path(sys.executable).parent / "mcp-todo-server"
+
+
+@asynccontextmanager
+async def stdio(*arguments: str, folder: Path, mode: str = "auto", **variables: str) -> AsyncIterator[Client]:
+    parameters = StdioServerParameters(
+        command=str(PROGRAM),
+        args=["stdio", *arguments],
+        env=clean_environment(HOME=str(folder), XDG_DATA_HOME=str(folder / "data"), **variables),
+        cwd=folder,
+    )
+    with (folder / "stderr.log").open("a") as errors:
+        async with Client(stdio_client(parameters, errlog=errors), mode=mode) as client:
+            yield client
+
+
+def database_files(folder: Path) -> list[str]:
+    """Return where databases stand below the user's data folder."""
+    data = folder / "data"
+    return sorted(str(path.relative_to(data)) for path in data.rglob("*.db"))
+
+
+async def titles(client: Client) -> list[str]:
+    listed = await client.call_tool("list_tasks", {})
+    assert listed.structured_content is not None
+    return [task["title"] for task in listed.structured_content["tasks"]]
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy", "2026-07-28"])
+async def test_tasks_are_kept_in_the_users_data_folder_without_any_setting(tmp_path: Path, mode: str) -> None:
+    async with stdio("--user", "me", folder=tmp_path, mode=mode) as client:
+        assert len((await client.list_tools()).tools) == 8
+        assert not (await client.call_tool("add_task", {"title": "kept"})).is_error
+    async with stdio("--user", "me", folder=tmp_path, mode=mode) as client:
+        assert await titles(client) == ["kept"]
+    async with stdio("--user", "somebody-else", folder=tmp_path, mode=mode) as client:
+        assert await titles(client) == []
+    assert database_files(tmp_path) == ["mcp-todo-server/todo.db"]
+
+
+async def test_two_clients_start_at_once_on_a_file_that_does_not_exist(tmp_path: Path) -> None:
+    async def session(name: str) -> None:
+        async with stdio("--user", "me", folder=tmp_path) as client:
+            for number in range(10):
+                result = await client.call_tool("add_task", {"title": f"{name} {number}"})
+                assert not result.is_error, result.content
+
+    await asyncio.gather(session("one"), session("two"))
+    async with stdio("--user", "me", folder=tmp_path) as client:
+        assert len(await titles(client)) == 20
+
+
+async def test_a_database_of_ones_own_is_used(tmp_path: Path, database_url: str) -> None:
+    if database_url.startswith("postgresql"):
+        await migrate("mcp-todo-server", database_url)
+    for _ in range(2):
+        async with stdio("--user", "me", folder=tmp_path, DATABASE_URL=database_url) as client:
+            await client.call_tool("add_task", {"title": "there"})
+    async with stdio("--user", "me", folder=tmp_path, DATABASE_URL=database_url) as client:
+        assert await titles(client) == ["there", "there"]
+    assert database_files(tmp_path) == []
+
+
+async def test_nothing_but_the_protocol_stands_on_standard_output(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        PROGRAM,
+        "stdio",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=clean_environment(HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path)),
+        cwd=tmp_path,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    initialize: dict[str, Any] = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    }
+    messages: list[dict[str, Any]] = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "add_task", "arguments": {}}},
+        {"jsonrpc": "2.0", "id": 3, "method": "tools/list"},
+    ]
+    lines: list[dict[str, Any]] = []
+    for message in messages:
+        process.stdin.write(json.dumps(message).encode() + b"\n")
+        await process.stdin.drain()
+        if "id" in message:
+            lines.append(json.loads(await asyncio.wait_for(process.stdout.readline(), 30)))
+    process.stdin.close()
+    rest, _ = await asyncio.wait_for(process.communicate(), 15)
+    assert rest == b""
+    assert [line["id"] for line in lines] == [1, 2, 3]
+    assert process.returncode == 0

@@ -1,0 +1,106 @@
+"""Arguments of tools: what is taken, and the line that a model reads where something is refused."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from mcp_todo_server.tasks.arguments import _EXPECTED, parse
+from mcp_todo_server.tasks.errors import InvalidArgumentsError
+from mcp_todo_server.tasks.schemas import AddTask, Arguments, ListTasks, TaskRef, UpdateTask
+from mcp_todo_server.tasks.tools import TOOLS
+
+
+def refusal(model: type[Arguments], **arguments: Any) -> str:
+    with pytest.raises(InvalidArgumentsError) as refused:
+        parse(model, "the_tool", arguments)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        ({}, "title is missing"),
+        ({"title": ""}, "title must be a text of 1 to 500 characters"),
+        ({"title": "  \t "}, "title must be a text of 1 to 500 characters"),
+        ({"title": "x" * 501}, "title must be a text of 1 to 500 characters"),
+        ({"title": 7}, "title must be a text"),
+        ({"title": "a\x00b"}, "title must not hold control characters; U+0000 is at place 2"),
+        ({"title": "a\nb"}, "title must not hold control characters; U+000A is at place 2"),
+        ({"title": "a\x85b"}, "title must not hold control characters; U+0085"),
+        ({"title": "x", "description": "\x1b[31m"}, "description must not hold control characters; U+001B"),
+        ({"title": "x", "description": "y" * 10_001}, "description must be a text of at most 10000"),
+        ({"title": "x", "due": "next week"}, 'due must be a date such as "2026-12-24"; got "next week"'),
+        ({"title": "x", "due": 5}, 'due must be a date such as "2026-12-24"; got 5'),
+        ({"title": "x", "due": "2026-02-30"}, "due must be a date"),
+        ({"title": "x", "due": "2026-12-24T00:00:00"}, "due must be a date"),
+        ({"title": "x", "due": "0001-01-01"}, "due must be a date"),
+        ({"title": "x", "due_at": "2026-12-24"}, "due_at must be a date and time with its zone"),
+        ({"title": "x", "due_at": "2026-12-24T17:00:00"}, "due_at must be a date and time with its zone"),
+        ({"title": "x", "due_at": 1_700_000_000}, "due_at must be a date and time with its zone"),
+        ({"title": "x", "due_at": "1700000000"}, "due_at must be a date and time with its zone"),
+        ({"title": "x", "due_at": "9999-12-31T23:59:59-12:00"}, "due_at must be a date and time with its zone"),
+        ({"title": "x", "priority": "top"}, "priority must be one of low, normal, high, urgent"),
+        ({"title": "x", "tags": "home"}, "tags must be a list"),
+        ({"title": "x", "tags": ["a"] * 21}, "tags must be a list of at most 20"),
+        ({"title": "x", "tags": [""]}, "tags must be a list"),
+        ({"title": "x", "tags": ["a\x00"]}, "tags must not hold control characters; U+0000"),
+        ({"title": "x", "user_id": "bob"}, '"user_id" is not an argument of the_tool; it takes title, '),
+        ({"title": "x", "due": "2026-12-24", "due_at": "2026-12-24T17:00:00Z"}, "due and due_at exclude each other"),
+    ],
+)
+def test_a_refused_argument_of_add_task_is_named_with_what_would_work(arguments: dict[str, Any], start: str) -> None:
+    assert refusal(AddTask, **arguments).startswith(start)
+
+
+@pytest.mark.parametrize("task_id", [0, -1, 2**63, True, "one", 1.5, None, [1]])
+def test_a_task_id_that_cannot_be_one_is_refused(task_id: Any) -> None:
+    assert refusal(TaskRef, task_id=task_id).startswith("task_id ")
+
+
+def test_lone_surrogates_are_refused() -> None:
+    assert refusal(AddTask, title="a\ud800b").startswith("title ")
+
+
+def test_every_wrong_argument_is_named_once() -> None:
+    text = refusal(ListTasks, limit=0, status="done", sort="up")
+    assert [part.split()[0] for part in text.split("; ") if " must be " in part] == ["status", "sort", "limit"]
+
+
+def test_a_long_wrong_value_is_cut_short() -> None:
+    assert len(refusal(AddTask, title="x" * 100_000)) < 250
+
+
+@pytest.mark.parametrize("spec", TOOLS, ids=lambda spec: spec.name)
+def test_every_argument_has_a_hint(spec: Any) -> None:
+    assert set(spec.arguments.model_fields) <= set(_EXPECTED)
+
+
+def test_text_is_kept_exactly() -> None:
+    title = "שלום 🥛 e\u0301 \u202eabc"
+    parsed = parse(AddTask, "add_task", {"title": title, "description": "  a\n\tb "})
+    assert parsed.title == title
+    assert parsed.description == "  a\n\tb "
+
+
+def test_lenient_where_models_slip_and_the_meaning_is_plain() -> None:
+    parsed = parse(AddTask, "add_task", {"title": " x ", "due": None, "tags": '["a", "b"]'})
+    assert (parsed.title, parsed.due, parsed.tags) == ("x", None, ["a", "b"])
+    assert parse(TaskRef, "get_task", {"task_id": "3"}).task_id == 3
+
+
+def test_tags_that_differ_by_case_alone_are_one() -> None:
+    assert parse(AddTask, "add_task", {"title": "x", "tags": ["Home", "b", "HOME"]}).tags == ["Home", "b"]
+
+
+def test_an_instant_keeps_its_meaning() -> None:
+    parsed = parse(AddTask, "add_task", {"title": "x", "due_at": "2026-12-24T17:00:00+01:00"})
+    assert parsed.due_at == dt.datetime(2026, 12, 24, 16, tzinfo=dt.UTC)
+
+
+def test_update_knows_what_was_given_and_refuses_to_do_nothing() -> None:
+    assert parse(UpdateTask, "update_task", {"task_id": 1, "due": "", "title": None}).changed == {"due"}
+    assert "at least one field" in refusal(UpdateTask, task_id=1)
+    assert "at least one field" in refusal(UpdateTask, task_id=1, due=None, expected_version=3)
+    assert "exclude each other" in refusal(UpdateTask, task_id=1, due="2026-12-24", due_at="2026-12-24T17:00:00Z")
+    cleared = parse(UpdateTask, "update_task", {"task_id": 1, "due": "", "due_at": "2026-12-24T17:00:00Z"})
+    assert cleared.changed == {"due", "due_at"}

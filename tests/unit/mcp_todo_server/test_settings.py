@@ -1,0 +1,99 @@
+"""Settings: read from the environment, and refused with the variable's name."""
+
+import pytest
+from mcp_todo_server.settings import Settings, SettingsError, load_settings
+
+SECRET = "a-secret-of-these-tests-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_everything_has_a_default() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8001)
+    assert settings.database_url == "sqlite:///data/todo.db"
+    assert settings.allowed_hosts == ("127.0.0.1:*", "localhost:*", "[::1]:*")
+    assert settings.database_pool_size == 10
+    assert settings.max_body_bytes == 1_048_576
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(name.upper(), "")
+    assert load_settings() == Settings()
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_HOSTS", "todo.example.org, todo:8001 ,")
+    monkeypatch.setenv("BETTER_AUTH_SECRET", SECRET)
+    monkeypatch.setenv("BETTER_AUTH_SECRET_PREVIOUS", f"{SECRET}-old,{SECRET}-older")
+    settings = load_settings()
+    assert settings.allowed_hosts == ("todo.example.org", "todo:8001")
+    assert settings.verifying_secrets == (SECRET, f"{SECRET}-old", f"{SECRET}-older")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "many"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("MAX_BODY_BYTES", "0"),
+        ("DATABASE_URL", "mysql://localhost/todo"),
+        ("DATABASE_URL", "sqlite:///"),
+        ("AUTH_JWKS_URL", "file:///keys"),
+        ("PUBLIC_URL", "todo.example.org"),
+        ("OAUTH_DISCOVERY", "yes"),
+        ("BETTER_AUTH_SECRET", "too-short"),
+        ("BETTER_AUTH_SECRET", "changeme-changeme-changeme-changeme"),
+        ("BETTER_AUTH_SECRET_PREVIOUS", "too-short"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    text = str(refused.value)
+    assert text.startswith(f"{variable}: ")
+    assert "\n" not in text
+    if "SECRET" in variable:
+        assert value not in text
+
+
+def test_oauth_mode_needs_the_public_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OAUTH_DISCOVERY", "on")
+    with pytest.raises(SettingsError, match=r"^PUBLIC_URL: "):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("public_url", "resource"),
+    [
+        ("https://todo.example.org", "https://todo.example.org/mcp"),
+        ("https://todo.example.org/", "https://todo.example.org/mcp"),
+        ("https://example.org/todo/mcp", "https://example.org/todo/mcp"),
+    ],
+)
+def test_the_resource_is_the_endpoint_as_clients_know_it(public_url: str, resource: str) -> None:
+    settings = load_settings(public_url=public_url, oauth_discovery="on")
+    assert settings.resource_url == resource
+    assert set(settings.resource_audiences) == {public_url, resource}
+
+
+def test_header_mode_accepts_no_further_audience() -> None:
+    assert load_settings(public_url="https://todo.example.org").resource_audiences == ()
+
+
+def test_signing_needs_the_secret_and_settings_do_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match=r"^BETTER_AUTH_SECRET: "):
+        _ = load_settings().signing_secret
+    monkeypatch.setenv("BETTER_AUTH_SECRET", SECRET)
+    assert load_settings().signing_secret == SECRET
+    assert SECRET not in repr(load_settings())

@@ -1,0 +1,148 @@
+"""An issuer's published keys: found by id, fetched seldom, kept through the issuer's outages."""
+
+import time
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from todo_chat_shared import jwks
+from todo_chat_shared.jwks import JwksKeys, JwksUnavailableError
+from todo_chat_shared.tokens import InvalidTokenError, TokenVerifier
+
+ISSUER = "https://front.example"
+SECRET = "a-secret-of-these-tests-0123456789"
+KEYS: dict[str, Any] = {
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "RS256": rsa.generate_private_key(65537, 2048),
+}
+ALGORITHMS: dict[str, Any] = {"EdDSA": OKPAlgorithm, "ES256": ECAlgorithm, "RS256": RSAAlgorithm}
+
+
+def public(algorithm: str, key_id: str) -> dict[str, Any]:
+    document = ALGORITHMS[algorithm].to_jwk(KEYS[algorithm].public_key(), as_dict=True)
+    return {**document, "kid": key_id, "alg": algorithm}
+
+
+def signed(algorithm: str, key_id: str, **claims: Any) -> str:
+    payload = {"sub": "ann", "exp": time.time() + 60, "iss": ISSUER, **claims}
+    return jwt.encode(payload, KEYS[algorithm], algorithm, headers={"kid": key_id})
+
+
+class Issuer:
+    """Publishes keys, counts how often it is asked, and can be down."""
+
+    def __init__(self, *keys: dict[str, Any]) -> None:
+        self.keys = list(keys)
+        self.asked = 0
+        self.down = False
+
+    def answer(self, _request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        if self.down:
+            raise httpx.ConnectError("down")
+        return httpx.Response(200, json={"keys": self.keys})
+
+    def jwks(self) -> JwksKeys:
+        return JwksKeys(f"{ISSUER}/jwks", issuer=ISSUER, transport=httpx.MockTransport(self.answer))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr("todo_chat_shared.jwks.time.monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])
+async def test_a_token_of_the_issuer_is_good_under_every_accepted_algorithm(algorithm: str) -> None:
+    issuer = Issuer(public(algorithm, "one"))
+    verifier = TokenVerifier([SECRET], jwks=issuer.jwks())
+    for _ in range(3):
+        assert (await verifier.verify(signed(algorithm, "one"))).user_id == "ann"
+    assert issuer.asked == 1
+
+
+async def test_a_shared_secrets_token_stays_good_beside_the_issuer() -> None:
+    verifier = TokenVerifier([SECRET], jwks=Issuer().jwks())
+    token = jwt.encode({"sub": "ann", "exp": time.time() + 60}, SECRET, "HS256")
+    assert (await verifier.verify(token)).user_id == "ann"
+
+
+async def test_a_public_key_used_as_a_secret_signs_nothing() -> None:
+    """The classic confusion of algorithms: HS256 keyed with the published key."""
+    key = public("EdDSA", "one")
+    verifier = TokenVerifier([SECRET], jwks=Issuer(key).jwks())
+    forged = jwt.encode(
+        {"sub": "ann", "exp": time.time() + 60, "iss": ISSUER}, key["x"], "HS256", headers={"kid": "one"}
+    )
+    with pytest.raises(InvalidTokenError, match="signature"):
+        await verifier.verify(forged)
+
+
+async def test_a_symmetric_key_that_an_issuer_publishes_is_not_used() -> None:
+    oct_key = {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA", "kid": "one", "alg": "HS256"}
+    keys = Issuer(oct_key).jwks()
+    with pytest.raises(jwt.InvalidKeyError):
+        await keys.key_for(signed("EdDSA", "one"))
+
+
+async def test_another_issuer_and_another_audience_are_refused() -> None:
+    verifier = TokenVerifier(
+        [SECRET], audiences=["here"], jwks_audiences=["extra"], jwks=Issuer(public("EdDSA", "one")).jwks()
+    )
+    with pytest.raises(InvalidTokenError, match="issuer"):
+        await verifier.verify(signed("EdDSA", "one", iss="https://else.example", aud="here"))
+    with pytest.raises(InvalidTokenError, match="audience"):
+        await verifier.verify(signed("EdDSA", "one", aud="there"))
+    assert (await verifier.verify(signed("EdDSA", "one", aud="extra"))).user_id == "ann"
+    assert (await verifier.verify(signed("EdDSA", "one", aud="here"))).user_id == "ann"
+    secret_token = jwt.encode({"sub": "ann", "exp": time.time() + 60, "aud": "extra"}, SECRET, "HS256")
+    with pytest.raises(InvalidTokenError, match="audience"):
+        await verifier.verify(secret_token)
+
+
+async def test_a_rotated_key_is_found_but_made_up_ids_do_not_flood_the_issuer(clock: list[float]) -> None:
+    issuer = Issuer(public("EdDSA", "one"))
+    keys = issuer.jwks()
+    await keys.key_for(signed("EdDSA", "one"))
+    issuer.keys.append(public("ES256", "two"))
+    clock[0] += jwks.RETRY_SECONDS
+    await keys.key_for(signed("ES256", "two"))
+    assert issuer.asked == 2
+    for _ in range(20):
+        with pytest.raises(jwt.InvalidKeyError):
+            await keys.key_for(signed("EdDSA", "made-up"))
+    assert issuer.asked == 2
+
+
+async def test_keys_outlive_an_outage_of_the_issuer(clock: list[float]) -> None:
+    issuer = Issuer(public("EdDSA", "one"))
+    keys = issuer.jwks()
+    await keys.key_for(signed("EdDSA", "one"))
+    issuer.down = True
+    clock[0] += jwks.FRESH_SECONDS + 1
+    assert (await keys.key_for(signed("EdDSA", "one"))).key_id == "one"
+    assert issuer.asked == 2
+
+
+async def test_an_issuer_that_never_answered_is_unavailable_not_a_bad_token(clock: list[float]) -> None:
+    issuer = Issuer(public("EdDSA", "one"))
+    issuer.down = True
+    verifier = TokenVerifier([SECRET], jwks=issuer.jwks())
+    with pytest.raises(JwksUnavailableError):
+        await verifier.verify(signed("EdDSA", "one"))
+    issuer.down = False
+    clock[0] += jwks.RETRY_SECONDS
+    assert (await verifier.verify(signed("EdDSA", "one"))).user_id == "ann"
+
+
+@pytest.mark.parametrize("document", [[], {}, {"keys": 3}])
+async def test_what_is_no_key_set_counts_as_unavailable(document: Any) -> None:
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, json=document))
+    keys = JwksKeys("https://front.example/jwks", transport=transport)
+    with pytest.raises(JwksUnavailableError):
+        await keys.key_for(signed("EdDSA", "one"))
