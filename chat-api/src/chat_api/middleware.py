@@ -15,6 +15,7 @@ from chat_api.problems import InternalError, ProblemError, answer
 
 logger = logging.getLogger(__name__)
 
+HEALTH_PATHS: Final = frozenset({"/livez", "/readyz"})
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -59,7 +60,10 @@ class RequestId:
 
 
 class AllowedHosts:
-    """Refuses hosts that are not on the list, which is what stops DNS rebinding."""
+    """Refuses hosts that are not on the list, which is what stops DNS rebinding.
+
+    Health checks are answered under any name: an orchestrator asks by the address it happens to have.
+    """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
         self._app = app
@@ -69,7 +73,11 @@ class AllowedHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or self._allows(Headers(scope=scope).get("host", "")):
+        if (
+            scope["type"] != "http"
+            or scope["path"] in HEALTH_PATHS
+            or self._allows(Headers(scope=scope).get("host", ""))
+        ):
             await self._app(scope, receive, send)
             return
         error = HostNotAllowedError("Add the host to ALLOWED_HOSTS if it is this service's.")

@@ -45,7 +45,7 @@ class InvalidTokenError(Exception):
     """The token proves nothing. The text says why, holds nothing of the token, and may be shown to its sender."""
 
 
-def check_secret(secret: str, *, allow_placeholder: bool = False) -> str:
+def check_secret(secret: str) -> str:
     """Return `secret` if it can sign tokens.
 
     Raises:
@@ -53,10 +53,9 @@ def check_secret(secret: str, *, allow_placeholder: bool = False) -> str:
     """
     if len(secret.encode()) < SECRET_MIN_BYTES:
         raise ValueError(f"must have at least {SECRET_MIN_BYTES} bytes; make one with: openssl rand -base64 32")
-    if not allow_placeholder:
-        lowered = secret.lower()
-        if any(word in lowered for word in _PLACEHOLDERS):
-            raise ValueError("is a placeholder; make a real one with: openssl rand -base64 32")
+    lowered = secret.lower()
+    if any(word in lowered for word in _PLACEHOLDERS):
+        raise ValueError("is a placeholder; make a real one with: openssl rand -base64 32")
     return secret
 
 

@@ -1,0 +1,199 @@
+// One conversation in one page. The token and the conversation's id live in memory only, and all text from people,
+// models and tasks reaches the document as text, never as markup.
+"use strict";
+
+const REQUEST_SECONDS = 150;
+const element = (id) => document.getElementById(id);
+const composer = element("composer");
+const message = element("message");
+const send = element("send");
+const transcript = element("transcript");
+
+let session = null; // {userId, token}
+let conversationId = null;
+let pending = null; // the message that was sent, or is to be sent again: {text, key}
+let generation = 0; // grows with "New conversation", so that a late answer does not land in the new one
+
+function append(parent, tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  parent.append(node);
+  return node;
+}
+
+function showTurn(role, text) {
+  const turn = append(transcript, "div", `turn ${role}`);
+  append(turn, "span", "visually-hidden", role === "user" ? "You: " : "Assistant: ");
+  append(turn, "span", "", text);
+  turn.scrollIntoView({ block: "end" });
+}
+
+function showToolCalls(calls) {
+  if (!calls.length) return;
+  const list = append(transcript, "ul", "tools");
+  list.setAttribute("aria-label", "What was done");
+  for (const call of calls) {
+    const details = append(append(list, "li"), "details");
+    append(details, "summary", "", `${call.tool_name} ${JSON.stringify(call.parameters)}`);
+    append(details, "pre", "", readable(call.result));
+  }
+}
+
+function readable(result) {
+  return typeof result === "string" ? result : JSON.stringify(result, null, 2);
+}
+
+function showProblem(text) {
+  element("problem-text").textContent = text;
+  element("problem").hidden = false;
+  element("retry").focus();
+}
+
+function setBusy(busy) {
+  send.disabled = busy;
+  transcript.setAttribute("aria-busy", String(busy));
+  element("status").textContent = busy ? "Thinking…" : "";
+}
+
+function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function refusal(response) {
+  const kind = response.headers.get("Content-Type") ?? "";
+  const problem = kind.includes("json") ? await response.json() : {};
+  const words = [problem.detail ?? problem.title ?? `The server answered ${response.status}.`];
+  if (problem.request_id) words.push(`(request ${problem.request_id})`);
+  const error = new Error(words.join(" "));
+  error.status = response.status;
+  error.conversationId = problem.conversation_id ?? null;
+  return error;
+}
+
+async function ask(text, key) {
+  const body = { message: text, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+  if (conversationId !== null) body.conversation_id = conversationId;
+  const response = await fetch(`/api/${encodeURIComponent(session.userId)}/chat`, {
+    method: "POST",
+    headers: {
+      "Authorization": `Bearer ${session.token}`,
+      "Content-Type": "application/json",
+      "Idempotency-Key": key,
+    },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(REQUEST_SECONDS * 1000),
+  });
+  if (response.ok) return response.json();
+  throw await refusal(response);
+}
+
+function inPlainWords(error) {
+  if (error.status !== undefined) return error.message;
+  if (error.name === "TimeoutError") return `No answer within ${REQUEST_SECONDS} seconds.`;
+  return "The server cannot be reached. Is it running?";
+}
+
+async function deliver() {
+  const ours = generation;
+  element("problem").hidden = true;
+  setBusy(true);
+  try {
+    const answer = await ask(pending.text, pending.key);
+    if (ours !== generation) return;
+    conversationId = answer.conversation_id;
+    pending = null;
+    showToolCalls(answer.tool_calls);
+    showTurn("assistant", answer.response);
+    message.focus();
+  } catch (error) {
+    if (ours !== generation) return;
+    // A failed first message has made its conversation all the same: go on in it.
+    conversationId ??= error.conversationId ?? null;
+    if (error.status === 401) askForToken(`The token was refused: ${error.message}`);
+    else showProblem(inPlainWords(error));
+  } finally {
+    if (ours === generation) setBusy(false);
+  }
+}
+
+function submit(event) {
+  event.preventDefault();
+  const text = message.value.trim();
+  if (!text || send.disabled) return;
+  if (session === null) {
+    element("token").focus();
+    return;
+  }
+  message.value = "";
+  showTurn("user", text);
+  pending = { text, key: randomKey() };
+  deliver();
+}
+
+function startOver() {
+  generation += 1;
+  conversationId = null;
+  pending = null;
+  transcript.replaceChildren();
+  element("problem").hidden = true;
+  setBusy(false);
+  message.focus();
+}
+
+function userOf(token) {
+  const [, payload] = token.split(".");
+  const bytes = Uint8Array.from(atob(payload.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
+  const { sub } = JSON.parse(new TextDecoder().decode(bytes));
+  if (typeof sub !== "string" || sub === "") throw new Error("the token names no user");
+  return sub;
+}
+
+function askForToken(reason) {
+  session = null;
+  element("sign-in-error").textContent = reason ?? "";
+  element("sign-in").hidden = false;
+  element("token").focus();
+}
+
+function useToken(event) {
+  event.preventDefault();
+  const token = element("token").value.trim();
+  try {
+    session = { userId: userOf(token), token };
+  } catch {
+    element("sign-in-error").textContent = "This is not a token: it should be three parts with dots between them.";
+    return;
+  }
+  element("token").value = "";
+  element("sign-in").hidden = true;
+  message.focus();
+  if (pending !== null) deliver();
+}
+
+async function signIn() {
+  if (document.documentElement.dataset.demo !== "yes") {
+    askForToken();
+    return;
+  }
+  try {
+    const response = await fetch("/demo/token");
+    if (!response.ok) throw await refusal(response);
+    const { user_id: userId, token } = await response.json();
+    session = { userId, token };
+    message.focus();
+  } catch (error) {
+    askForToken(`The demo's token cannot be had: ${error.message}`);
+  }
+}
+
+composer.addEventListener("submit", submit);
+message.addEventListener("keydown", (event) => {
+  // While an input method composes a character, Enter belongs to it.
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
+});
+element("retry").addEventListener("click", deliver);
+element("new").addEventListener("click", startOver);
+element("sign-in-form").addEventListener("submit", useToken);
+signIn();
