@@ -13,11 +13,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
+
+from tests.support.asgi import served
 
 USAGE = (11, 7)
 """Input and output tokens that every answer is said to have cost."""
@@ -52,6 +53,7 @@ class Fail:
 
     status: int
     message: str = "the stub was told to fail"
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,11 @@ class OpenAIStub:
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:
+            # Taken before the delay: a caller that gives up must not leave somebody who takes another's reply.
+            reply = self._next(body)
             if self.delay_seconds:
                 await asyncio.sleep(self.delay_seconds)
-            return self._response(self._next(body), "input" in body)
+            return self._response(reply, "input" in body)
         finally:
             self.open -= 1
 
@@ -121,12 +125,12 @@ class OpenAIStub:
         match reply:
             case Fail():
                 error = {"message": reply.message, "type": "stub", "code": None, "param": None}
-                return JSONResponse({"error": error}, reply.status)
+                return _json({"error": error}, reply.status, reply.headers)
             case Raw():
                 return Response(reply.body, media_type=reply.media_type)
             case Call():
                 reply = Calls((reply,))
-        return JSONResponse(self._responses(reply) if responses_wire else self._chat_completion(reply))
+        return _json(self._responses(reply) if responses_wire else self._chat_completion(reply))
 
     def _responses(self, reply: Say | Calls) -> dict[str, Any]:
         number = next(self._ids)
@@ -203,6 +207,11 @@ class OpenAIStub:
         }
 
 
+def _json(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    # In ASCII, so that lone surrogates can be sent: half an emoji at the end of a token is one.
+    return Response(json.dumps(body), status, headers, media_type="application/json")
+
+
 def _arguments(call: Call) -> str:
     return call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments)
 
@@ -215,16 +224,6 @@ async def running_openai_stub() -> AsyncIterator[OpenAIStub]:
         Route("/v1/responses", stub.serve, methods=["POST"]),
         Route("/v1/chat/completions", stub.serve, methods=["POST"]),
     ]
-    config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    # The signal handlers stay pytest's.
-    sockets = [config.bind_socket()]
-    task = asyncio.create_task(server._serve(sockets))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
-        await asyncio.sleep(0.01)
-    stub.base_url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/v1"
-    try:
+    async with served(Starlette(routes=routes)) as address:
+        stub.base_url = f"{address}/v1"
         yield stub
-    finally:
-        server.should_exit = True
-        await task

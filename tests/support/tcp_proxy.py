@@ -78,9 +78,10 @@ class TcpProxy:
 
 
 @asynccontextmanager
-async def tcp_proxy(host: str, port: int) -> AsyncIterator[TcpProxy]:
-    """Run a proxy to that address."""
+async def tcp_proxy(host: str, port: int, *, listen_on: int = 0) -> AsyncIterator[TcpProxy]:
+    """Run a proxy to that address, on a free port unless one is given."""
     proxy = TcpProxy(host, port)
+    proxy.port = listen_on
     await proxy.mend()
     try:
         yield proxy

@@ -28,6 +28,9 @@ WAIT_SECONDS: Final = 5
 """Longest wait for a free pool connection, for PostgreSQL to accept one, and for SQLite's write lock."""
 STATEMENT_SECONDS: Final = 10
 """Longest time that one statement may take on PostgreSQL."""
+TRANSACTION_SECONDS: Final = 8
+"""Longest time from asking for a connection to the transaction's end, even where the server says nothing at all.
+(psycopg then takes up to ten more to give the connection up.)"""
 
 _DRIVERS: Final = {"postgresql": "postgresql+psycopg", "sqlite": "sqlite+aiosqlite"}
 _WRITES: Final = "chat_writes"
@@ -117,7 +120,7 @@ class Database:
             DatabaseUnavailableError: The database does not answer.
         """
         with _unavailable():
-            async with self.engine.connect() as connection:
+            async with asyncio.timeout(TRANSACTION_SECONDS), self.engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -132,7 +135,7 @@ class Database:
                 async with self._writers, self._writing_engine.begin() as connection:
                     yield connection
             else:
-                async with self._writing_engine.begin() as connection:
+                async with asyncio.timeout(TRANSACTION_SECONDS), self._writing_engine.begin() as connection:
                     yield connection
 
     @asynccontextmanager
@@ -147,7 +150,7 @@ class Database:
                 yield connection
         else:
             with _unavailable():
-                async with self._autocommit_engine.connect() as connection:
+                async with asyncio.timeout(TRANSACTION_SECONDS), self._autocommit_engine.connect() as connection:
                     yield connection
 
     async def ping(self) -> None:
@@ -168,7 +171,7 @@ class Database:
 def _unavailable() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+    except (OperationalError, InterfaceError, PoolTimeoutError, TimeoutError) as error:
         raise DatabaseUnavailableError from error
     except DBAPIError as error:
         if error.connection_invalidated:

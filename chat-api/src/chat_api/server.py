@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from typing import Final
+import signal
+import sys
+from typing import Final, NoReturn
 
 import uvicorn
 
@@ -29,6 +31,8 @@ def run(settings: Settings) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     app = create_app(settings)
     asyncio.run(prepare(settings.database_url))
+    # uvicorn raises the signal again once it has stopped: asked to stop and stopped is a success.
+    signal.signal(signal.SIGTERM, _end)
     uvicorn.run(
         app,
         host=settings.host,
@@ -39,3 +43,7 @@ def run(settings: Settings) -> None:
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+
+
+def _end(_signal: int, _frame: object) -> NoReturn:
+    sys.exit(0)

@@ -2,7 +2,7 @@
 
 The SDK builds wire-ready JSON. The client's request transform walks all of it again for every model call, the
 whole history and every tool schema, which is about half of a turn's CPU time. What travels in `extra_body` is
-merged into the request after that walk: same bytes on the wire, less work.
+merged into the request after that walk: the same request on the wire, its fields in another order, for less work.
 """
 
 from typing import Any

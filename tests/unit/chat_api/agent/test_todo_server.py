@@ -1,0 +1,258 @@
+"""The todo server as chat-api calls it: a real MCP client on a transport that the test answers for."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from chat_api.agent.errors import ToolsTimeoutError, ToolsUnavailableError
+from chat_api.agent.todo_server import TodoServer, connect
+from chat_api.agent.turn import ToolOutcome
+from todo_chat_shared.effects import EFFECT_KEY_META
+from todo_chat_shared.tokens import ALL_SCOPES, MCP_AUDIENCE, SERVICE_TOKEN_SECONDS, TokenVerifier
+
+SECRET = "a-secret-of-these-tests-0123456789"
+URL = "http://todo.invalid/mcp"
+KEY = "run-1/0/0"
+
+Answer = Callable[[httpx2.Request, dict[str, Any]], Awaitable[httpx2.Response]]
+
+
+class Server:
+    """Keeps the requests that arrived and answers them one after the other; the last answer stays.
+
+    A test of calls need not care for `tools/list`, which the MCP client asks for by itself to check a result.
+    """
+
+    def __init__(self, *answers: Answer, method: str = "tools/call") -> None:
+        self.requests: list[httpx2.Request] = []
+        self._answers = list(answers)
+        self._method = method
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """The JSON-RPC requests."""
+        return [json.loads(request.content) for request in self.requests]
+
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        body = json.loads(request.content)
+        if body["method"] != self._method:
+            return await LISTED(request, body)
+        self.requests.append(request)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        return await answer(request, body)
+
+
+def result(**fields: Any) -> Answer:
+    """Answer with a JSON-RPC result."""
+
+    async def answer(_: httpx2.Request, body: dict[str, Any]) -> httpx2.Response:
+        value = {"resultType": "complete", **fields}
+        return httpx2.Response(200, json={"jsonrpc": "2.0", "id": body["id"], "result": value})
+
+    return answer
+
+
+LISTED = result(tools=[{"name": "add_task", "inputSchema": {"type": "object"}}], ttlMs=0, cacheScope="private")
+
+
+def text(words: str, **fields: Any) -> Answer:
+    """Answer with a tool's result."""
+    return result(content=[{"type": "text", "text": words}], **fields)
+
+
+def status(code: int) -> Answer:
+    """Answer with a bare HTTP status."""
+
+    async def answer(_: httpx2.Request, __: dict[str, Any]) -> httpx2.Response:
+        return httpx2.Response(code)
+
+    return answer
+
+
+def rpc_error(code: int) -> Answer:
+    """Answer with a JSON-RPC error."""
+
+    async def answer(_: httpx2.Request, body: dict[str, Any]) -> httpx2.Response:
+        error = {"code": code, "message": "temporarily unavailable"}
+        return httpx2.Response(200, json={"jsonrpc": "2.0", "id": body["id"], "error": error})
+
+    return answer
+
+
+async def refuse(request: httpx2.Request, _: dict[str, Any]) -> httpx2.Response:
+    """Answer nothing: the connection is refused."""
+    raise httpx2.ConnectError("refused", request=request)
+
+
+async def cut(request: httpx2.Request, _: dict[str, Any]) -> httpx2.Response:
+    """Take the request and drop the connection."""
+    raise httpx2.RemoteProtocolError("server disconnected", request=request)
+
+
+async def dawdle(_: httpx2.Request, __: dict[str, Any]) -> httpx2.Response:
+    """Take the request and say nothing."""
+    await asyncio.sleep(30)
+    raise AssertionError("nobody waits that long")
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Opens the client of a `Server`, as `connect` does it."""
+
+    @asynccontextmanager
+    async def open_client(server: Server, timeout_seconds: float = 5) -> AsyncIterator[TodoServer]:
+        async def arrive(_: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+            return await server(request)
+
+        monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", arrive)
+        async with connect(URL, SECRET, timeout_seconds) as todo:
+            yield todo
+
+    return open_client
+
+
+async def test_a_call_is_one_request_with_arguments_and_effect_key(opened: Open) -> None:
+    server = Server(text('{"task_id": 1}', structuredContent={"task_id": 1, "title": "milk"}))
+    async with opened(server) as todo:
+        outcome = await todo.call("ann", "add_task", {"title": "milk"}, KEY)
+    assert outcome == ToolOutcome('{"task_id":1,"title":"milk"}', is_error=False)
+    (body,) = server.bodies
+    assert body["method"] == "tools/call"
+    assert (body["params"]["name"], body["params"]["arguments"]) == ("add_task", {"title": "milk"})
+    assert body["params"]["_meta"][EFFECT_KEY_META] == KEY
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(refuse, id="refused"),
+        pytest.param(cut, id="cut"),
+        pytest.param(status(500), id="500"),
+        pytest.param(status(503), id="503"),
+        pytest.param(rpc_error(-32603), id="JSON-RPC error"),
+    ],
+)
+async def test_a_call_without_an_outcome_is_sent_again_under_the_same_key(opened: Open, failure: Answer) -> None:
+    server = Server(failure, failure, text("{}", structuredContent={"task_id": 1}))
+    async with opened(server) as todo:
+        outcome = await todo.call("ann", "add_task", {"title": "milk"}, KEY)
+    assert outcome == ToolOutcome('{"task_id":1}', is_error=False)
+    sent = [(body["params"]["arguments"], body["params"]["_meta"][EFFECT_KEY_META]) for body in server.bodies]
+    assert sent == [({"title": "milk"}, KEY)] * 3
+
+
+async def test_a_refusal_of_the_tool_is_an_outcome_and_not_sent_again(opened: Open) -> None:
+    server = Server(text("there is no task 99\x00", isError=True))
+    async with opened(server) as todo:
+        outcome = await todo.call("ann", "get_task", {"task_id": 99}, KEY)
+    assert outcome == ToolOutcome('{"error":"there is no task 99"}', is_error=True)
+    assert len(server.requests) == 1
+
+
+async def test_an_answer_without_structure_is_its_text(opened: Open) -> None:
+    async with opened(Server(text("plain words"))) as todo:
+        assert (await todo.call("ann", "x", {}, KEY)).result == '{"text":"plain words"}'
+
+
+async def test_what_cannot_be_stored_is_cleaned_from_results(opened: Open) -> None:
+    async with opened(Server(text("{}", structuredContent={"title": "a\x00b"}))) as todo:
+        assert (await todo.call("ann", "x", {}, KEY)).result == '{"title":"ab"}'
+
+
+@pytest.mark.parametrize("code", [401, 403])
+async def test_a_refused_token_is_not_sent_again(opened: Open, code: int) -> None:
+    server = Server(status(code))
+    async with opened(server) as todo:
+        with pytest.raises(ToolsUnavailableError, match="operator"):
+            await todo.call("ann", "add_task", {}, KEY)
+    assert len(server.requests) == 1
+
+
+async def test_one_users_failed_transport_does_not_touch_the_others(opened: Open) -> None:
+    def by_user(request: httpx2.Request, body: dict[str, Any]) -> Awaitable[httpx2.Response]:
+        answer = cut if body["params"]["arguments"]["for"] == "ann" else text("{}", structuredContent={"n": 1})
+        return answer(request, body)
+
+    async with opened(Server(by_user), timeout_seconds=1) as todo:
+        calls = [todo.call(user, "x", {"for": user}, KEY) for user in ("ann", "bob", "ann", "cyd")]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes[::2]] == [ToolsUnavailableError] * 2
+        assert outcomes[1::2] == [ToolOutcome('{"n":1}', is_error=False)] * 2
+        assert (await todo.call("bob", "x", {"for": "bob"}, KEY)).result == '{"n":1}'
+
+
+async def test_a_server_that_cannot_be_reached_is_given_up_within_the_time_out(opened: Open) -> None:
+    server = Server(refuse)
+    async with opened(server, timeout_seconds=1) as todo:
+        started = time.monotonic()
+        with pytest.raises(ToolsUnavailableError, match="cannot be reached"):
+            await todo.call("ann", "add_task", {}, KEY)
+        assert time.monotonic() - started < 2
+    assert len(server.requests) >= 2
+
+
+async def test_a_server_that_does_not_answer_times_out(opened: Open) -> None:
+    server = Server(dawdle)
+    async with opened(server, timeout_seconds=0.5) as todo:
+        started = time.monotonic()
+        with pytest.raises((ToolsTimeoutError, ToolsUnavailableError)) as failed:
+            await todo.call("ann", "add_task", {}, KEY)
+        assert time.monotonic() - started < 2
+    assert failed.type is ToolsTimeoutError
+
+
+async def test_each_request_carries_a_fresh_token_of_the_user_for_the_todo_server_alone(opened: Open) -> None:
+    server = Server(text("{}", structuredContent={}))
+    users = [f"user-{n}" for n in range(20)]
+    async with opened(server) as todo:
+        await asyncio.gather(*(todo.call(user, "list_tasks", {"query": user}, KEY) for user in users))
+    assert len(server.requests) == len(users)
+    verifier = TokenVerifier(secrets=[SECRET], audiences=[MCP_AUDIENCE])
+    for request, body in zip(server.requests, server.bodies, strict=True):
+        token = request.headers["authorization"].removeprefix("Bearer ")
+        identity = await verifier.verify(token)
+        assert identity.user_id == body["params"]["arguments"]["query"]
+        assert identity.scopes == frozenset(ALL_SCOPES)
+        assert 0 < identity.expires_at - time.time() <= SERVICE_TOKEN_SECONDS
+
+
+FRESH = "chat_api.agent.todo_server.TOOLS_FRESH_SECONDS"
+
+
+async def test_the_tool_list_is_fetched_once_and_then_when_it_is_old(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(LISTED, method="tools/list")
+    async with opened(server) as todo:
+        first = await todo.tools("ann")
+        assert [tool.name for tool in first] == ["add_task"]
+        assert await todo.tools("bob") is first
+        assert len(server.requests) == 1
+        monkeypatch.setattr(FRESH, -1)
+        assert await todo.tools("ann") is not first
+    assert [body["method"] for body in server.bodies] == ["tools/list", "tools/list"]
+
+
+async def test_an_old_tool_list_serves_where_no_new_one_can_be_had(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(LISTED, refuse, method="tools/list")
+    async with opened(server, timeout_seconds=1) as todo:
+        first = await todo.tools("ann")
+        monkeypatch.setattr(FRESH, -1)
+        assert await todo.tools("ann") is first
+    assert len(server.requests) > 1
+
+
+async def test_without_any_tool_list_there_is_no_turn(opened: Open) -> None:
+    async with opened(Server(refuse, method="tools/list"), timeout_seconds=1) as todo:
+        with pytest.raises(ToolsUnavailableError):
+            await todo.tools("ann")

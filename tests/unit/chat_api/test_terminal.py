@@ -1,0 +1,109 @@
+"""The chat in the terminal, against a service that the test answers for."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from chat_api import terminal
+
+from tests.support.tokens import user_token
+
+URL = "http://chat.invalid"
+
+
+class Service:
+    """Keeps what was asked and answers `/chat` in turn."""
+
+    def __init__(self, *answers: tuple[int, Any], demo_token: str | None = None) -> None:
+        self.asked: list[tuple[str, Any]] = []
+        self.tokens: set[str] = set()
+        self._answers: Iterator[tuple[int, Any]] = iter(answers)
+        self._demo_token = demo_token
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/demo/token":
+            if self._demo_token is None:
+                return httpx.Response(404, json={})
+            return httpx.Response(200, json={"user_id": "demo", "token": self._demo_token})
+        self.tokens.add(request.headers["authorization"])
+        self.asked.append((request.url.path, json.loads(request.content)))
+        status, body = next(self._answers)
+        return httpx.Response(status, json=body)
+
+
+def answer(text: str, conversation_id: int = 7, *tools: str) -> tuple[int, Any]:
+    calls = [{"tool_name": tool, "parameters": {}, "result": {}} for tool in tools]
+    return 200, {"response": text, "conversation_id": conversation_id, "tool_calls": calls}
+
+
+@pytest.fixture
+def type_in(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Types lines, ends the input, and lets a `Service` answer."""
+
+    def prepare(service: Service, *lines: str) -> None:
+        typed = iter(lines)
+
+        def read(_: str) -> str:
+            try:
+                return next(typed)
+            except StopIteration:
+                raise EOFError from None
+
+        monkeypatch.setattr("builtins.input", read)
+        mocked = partial(httpx.AsyncClient, transport=httpx.MockTransport(service))
+        monkeypatch.setattr("chat_api.terminal.httpx.AsyncClient", mocked)
+
+    return prepare
+
+
+async def test_what_is_typed_is_said_in_one_conversation(type_in: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    service = Service(answer("Added.", 7, "add_task"), answer("You have milk."))
+    type_in(service, "add milk", "   ", "what have I?")
+    token = user_token("ann")
+    assert await terminal.converse(URL, token, None) == 0
+    assert service.asked == [
+        ("/api/ann/chat", {"message": "add milk"}),
+        ("/api/ann/chat", {"message": "what have I?", "conversation_id": 7}),
+    ]
+    assert service.tokens == {f"Bearer {token}"}
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert lines[1:4] == ["     [add_task]", "bot> Added.", "bot> You have milk."]
+    assert printed.err == ""
+
+
+async def test_a_conversation_can_be_gone_on_with(type_in: Any) -> None:
+    service = Service(answer("Hello again.", 3))
+    type_in(service, "hello")
+    assert await terminal.converse(URL, user_token("ann"), 3) == 0
+    assert service.asked == [("/api/ann/chat", {"message": "hello", "conversation_id": 3})]
+
+
+async def test_a_problem_is_said_and_the_chat_goes_on(type_in: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = {"title": "The model failed", "detail": "Try again in a while.", "conversation_id": 7}
+    service = Service((502, problem), answer("Added."))
+    type_in(service, "add milk", "add milk")
+    assert await terminal.converse(URL, user_token("ann"), None) == 0
+    assert capsys.readouterr().err == "error: The model failed: Try again in a while.\n"
+    assert service.asked[1][1] == {"message": "add milk", "conversation_id": 7}
+
+
+async def test_the_demo_hands_out_a_token(type_in: Any) -> None:
+    service = Service(answer("Hello."), demo_token=user_token("demo"))
+    type_in(service, "hello")
+    assert await terminal.converse(URL, None, None) == 0
+    assert service.asked == [("/api/demo/chat", {"message": "hello"})]
+
+
+@pytest.mark.parametrize("token", [None, "no-token", user_token("")])
+async def test_without_a_token_that_names_a_user_it_says_what_to_set(
+    type_in: Any, capsys: pytest.CaptureFixture[str], token: str | None
+) -> None:
+    service = Service()
+    type_in(service, "hello")
+    assert await terminal.converse(URL, token, None) == 2
+    assert "CHAT_API_TOKEN" in capsys.readouterr().err
+    assert service.asked == []
