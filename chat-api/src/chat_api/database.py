@@ -171,10 +171,12 @@ class Database:
 def _unavailable() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError, TimeoutError) as error:
+    except (PoolTimeoutError, TimeoutError) as error:
         raise DatabaseUnavailableError from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        # SQLite calls a wrong statement operational too, by this name.
+        wrong = getattr(error.orig, "sqlite_errorname", None) == "SQLITE_ERROR"
+        if error.connection_invalidated or (isinstance(error, (OperationalError, InterfaceError)) and not wrong):
             raise DatabaseUnavailableError from error
         raise
 
