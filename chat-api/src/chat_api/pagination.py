@@ -1,7 +1,6 @@
 """Keyset pages: a cursor says after which row to go on, so pages neither skip nor repeat while rows come and go."""
 
 import base64
-import binascii
 import json
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -40,11 +39,11 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
     """
     try:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError):
         key = None
     if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
         raise invalid_cursor()
-    if any(isinstance(part, int) and abs(part) > INT_MAX for part in key):
+    if not all(part.isprintable() if isinstance(part, str) else abs(part) <= INT_MAX for part in key):
         raise invalid_cursor()
     return key
 

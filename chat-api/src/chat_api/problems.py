@@ -136,6 +136,15 @@ def answer(request: Request, error: ProblemError) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Answer the exceptions that callers may meet with problems; `middleware.Defects` answers the others."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        # `responses` refers to it by name: as a `model=` it would be described as application/json.
+        document = generate()
+        document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
     @app.exception_handler(ProblemError)
     async def known(request: Request, error: ProblemError) -> JSONResponse:
@@ -149,6 +158,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> JSONResponse:
+        match error.__cause__:  # FastAPI wraps whatever goes wrong while it reads a body
+            case ProblemError() as problem:
+                return answer(request, problem)
+            case ValueError() | RecursionError():
+                unreadable = {"field": "body", "detail": "is not valid JSON"}
+                return answer(request, InvalidRequestError("body: is not valid JSON", errors=[unreadable]))
         status = HTTPStatus(error.status_code)
         kind = type(
             "PlainError",

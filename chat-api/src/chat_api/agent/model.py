@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -86,6 +87,21 @@ class RunModel(Model):
         raise ModelBehaviorError("this model does not stream")
 
     async def _take(self, response: ModelResponse, known_tools: set[str]) -> None:
+        try:
+            calls, refused = self._read(response, known_tools)
+        except (AttributeError, TypeError) as error:
+            # The client checks no types: an answer of the wrong shape is found out by whoever reads it.
+            logger.warning("run %s: the model's answer has the wrong shape: %s", self._run_id, type(error).__name__)
+            raise ModelFailedError("The model's answer cannot be used. Try again in a while.") from None
+        if calls:
+            await self._journal.calls_requested(calls)
+        for call, refusal in refused:
+            await self._journal.call_ended(call, refusal)
+
+    def _read(
+        self, response: ModelResponse, known_tools: set[str]
+    ) -> tuple[list[ToolCall], list[tuple[ToolCall, ToolOutcome]]]:
+        """Return a response's calls, and those of them that cannot be sent with their refusals."""
         ordinal = self._responses
         self._responses += 1
         calls: list[ToolCall] = []
@@ -101,10 +117,7 @@ class RunModel(Model):
                     calls.append(call)
                     if refusal is not None:
                         refused.append((call, refusal))
-        if calls:
-            await self._journal.calls_requested(calls)
-        for call, refusal in refused:
-            await self._journal.call_ended(call, refusal)
+        return calls, refused
 
     def _adopt(
         self, item: ResponseFunctionToolCall, ordinal: int, index: int, known_tools: set[str]
@@ -133,14 +146,17 @@ def _parse_object(text: str) -> dict[str, Any] | None:
     if not text.strip():
         return {}
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        return clean_json(value) if isinstance(value, dict) else None
     except (ValueError, RecursionError):
         return None
-    return clean_json(value) if isinstance(value, dict) else None
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} cannot be written as JSON")
+    return number
 
 
 def _explain(error: Exception) -> str:

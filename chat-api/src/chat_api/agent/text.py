@@ -1,7 +1,10 @@
 """Text from models and tools, made fit for storage: PostgreSQL takes neither U+0000 nor lone surrogates."""
 
 import json
-from typing import Any
+from typing import Any, Final
+
+JSON_MAX_DEPTH: Final = 64
+"""Arrays and objects that may stand inside each other; the libraries that pass a value on take a few more."""
 
 
 def clean_text(text: str) -> str:
@@ -14,15 +17,21 @@ def clean_text(text: str) -> str:
     return text
 
 
-def clean_json(value: Any) -> Any:
-    """Apply `clean_text` to every text in a JSON value, keys included."""
+def clean_json(value: Any, max_depth: int = JSON_MAX_DEPTH) -> Any:
+    """Apply `clean_text` to every text in a JSON value, keys included.
+
+    Raises:
+        ValueError: It is nested too deeply; whatever writes it as JSON later would give up.
+    """
     match value:
         case str():
             return clean_text(value)
+        case dict() | list() if max_depth == 0:
+            raise ValueError(f"nested more than {JSON_MAX_DEPTH} levels deep")
         case dict():
-            return {clean_text(key): clean_json(item) for key, item in value.items()}
+            return {clean_text(key): clean_json(item, max_depth - 1) for key, item in value.items()}
         case list():
-            return [clean_json(item) for item in value]
+            return [clean_json(item, max_depth - 1) for item in value]
         case _:
             return value
 

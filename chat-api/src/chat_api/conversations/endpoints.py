@@ -15,6 +15,7 @@ from chat_api.conversations.schemas import (
     MessageOrder,
 )
 from chat_api.dependencies import Conversations, Runs
+from chat_api.middleware import BodyTooLargeError
 from chat_api.pagination import (
     PAGE_DEFAULT,
     Cursor,
@@ -47,7 +48,7 @@ async def list_conversations(
         updated_at, number = decode_cursor(cursor, str, int)
         try:
             after = (dt.datetime.fromisoformat(updated_at).astimezone(dt.UTC), number)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise invalid_cursor() from None
     found = await conversations.page(user_id, limit + 1, after)
     last = found[limit - 1] if len(found) > limit else None
@@ -65,7 +66,7 @@ async def read_conversation(
     return Conversation.of(await conversations.get(user_id, conversation_id))
 
 
-@router.patch("/{conversation_id}", responses=_ONE)
+@router.patch("/{conversation_id}", responses=responses(*COMMON_ERRORS, ConversationNotFoundError, BodyTooLargeError))
 async def rename_conversation(
     user_id: UserId, conversation_id: ConversationId, change: ConversationUpdate, conversations: Conversations
 ) -> Conversation:

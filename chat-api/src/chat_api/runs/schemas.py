@@ -15,7 +15,9 @@ ID_MAX = 2**63 - 1
 TIMEZONE_MAX_CHARS = 64
 
 RunStatus = Literal["queued", "running", "requires_action", "completed", "failed", "cancelled"]
-RunId = Annotated[str, Path(max_length=64, description="The run, as `run_id` named it.")]
+RunId = Annotated[
+    str, Path(max_length=64, pattern="^[!-~]+$", description="The run, as `run_id` named it: visible ASCII characters.")
+]
 
 
 def _message(text: str) -> str:

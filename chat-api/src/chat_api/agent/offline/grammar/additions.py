@@ -1,0 +1,223 @@
+"""Tasks to be added: which words are titles, where one task ends and the next begins."""
+
+import datetime as dt
+import re
+from dataclasses import replace
+
+from chat_api.agent.offline.dates import find_when
+from chat_api.agent.offline.grammar.words import (
+    PRIORITY,
+    TAG,
+    distinct,
+    priority_of,
+    quotations,
+    tokens,
+    unquoted,
+    words_of,
+)
+from chat_api.agent.offline.intents import Add, Draft, Incomplete, Intent
+
+MOST_DRAFTS = 50
+WHAT_TITLE = "What should I add? For example: add buy milk tomorrow at 5pm"
+
+_LIST = r"(?:(?:my |the |our )?(?:to-?do ?|task ?|shopping ?)?(?:list|to-?dos|tasks))"
+_NOUN = (
+    r"(?:(?:an? |the |another |some |these |this |two |three |four |five |several |new |following |more "
+    r"|to-?do )*(?:tasks?|to-?dos?|items?|reminders?|entry|things?)\b(?: (?:to|called|named|titled|saying"
+    r"|for me to|that says)\b)?:?)"
+)
+_TRIGGERS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        (
+            rf"(?:add|create|make|record|jot down|write down|note down|enter|put|insert|schedule|set up"
+            rf"|set)(?: me)? {_NOUN}(?: to {_LIST}:?)?(?: |$)"
+        ),
+        rf"(?:add|put|include) to {_LIST}:? ?",
+        r"(?:add|jot down|write down|note down|note to self|note)\b:? ?",
+        r"(?:new|another) (?:task|to-?do|item|reminder)s?\b:? ?",
+        r"(?:task|to-?do|reminder)s?: ?",
+        r"remind me(?: again)?(?: (?:to|about|that i (?:need|have) to|of))?\b:? ?",
+        r"(?:i )?(?:do not|don['’]?t) (?:let me )?forget(?: (?:to|about))?\b:? ?",
+        (
+            r"(?:i (?:have|need|ought|want) to|i['’]ve (?:got|gotta) to|i gotta|i must|i should|i got to"
+            r"|we (?:have|need) to|i need|remember(?: (?:to|about))?)\b:? "
+        ),
+    )
+)
+_PUT = re.compile(rf"(?:put|place|schedule) (?P<title>.+) (?:on|in|into|to) {_LIST}", re.IGNORECASE)
+_SCHEDULE = re.compile(r"(?:schedule|book in|plan) (?P<title>.+)", re.IGNORECASE)
+_TO_LIST = re.compile(
+    rf" (?:to|on|onto|in|into) {_LIST}$|(?: as (?:a |an )?(?:new )?(?:task|to-?do)s?)$", re.IGNORECASE
+)
+_BARE = re.compile(
+    r"(?:buy|call|phone|ring|email|text|pay|book|pick up|collect|order|water|clean|wash|feed|return|visit|renew"
+    r"|submit|post|fix|repair|vacuum|mow|iron|go to) \S",
+    re.IGNORECASE,
+)
+_VERBS = words_of(
+    """
+    answer apply ask attend bake book bring buy call cancel change charge check clean collect complete
+    contact cook create cut delete do draft email empty feed file fill find finish fix follow get give
+    go hang help hoover invite iron learn make meet mend mow order organise organize pack paint pay
+    phone pick plan plant post practise prepare print read remove renew repair reply replace return
+    review ring run sell send set sign sort start study submit sweep take talk tell text tidy turn
+    update vacuum visit walk wash watch water wrap write
+    """
+)
+_EXTRA = r"[ ,]*(?:and |with |as |at |- )?\(?"
+_PRIORITIES = (
+    re.compile(rf"{_EXTRA}\b(?:an? )?(?P<level>{PRIORITY})[ -]priority\b\)?", re.IGNORECASE),
+    re.compile(rf"{_EXTRA}\bpriority:? (?P<level>{PRIORITY})\b\)?", re.IGNORECASE),
+    re.compile(r"(?:^|[ ,]*[-–(,:] ?|\bas |\bit['’]s |\bthat['’]s )\b(?P<level>urgent|important)\b\)?$", re.IGNORECASE),
+    re.compile(r" (?P<level>urgent)(?:ly)?$|^(?P<first>urgent)(?::|ly|,) ?", re.IGNORECASE),
+    re.compile(r"(?:^| )!(?P<level>low|normal|high|urgent)\b", re.IGNORECASE),
+)
+_TAGGED = re.compile(
+    r"[ ,]*(?:and )?(?:\btagged(?: with| as)?|\bwith (?:the )?tags?|(?<=and )tags?|\btags?:)"
+    r" (?P<tags>#?[^\W_][\w-]{0,49}(?:(?:,? and |, )#?[^\W_][\w-]{0,49}){0,5})$",
+    re.IGNORECASE,
+)
+_COMMAS = re.compile(r" ?[,;] ?(?:and )?| ?\n+ ?")
+_AND = re.compile(r" (?:and(?: also)?(?: to)?|&|then|and then) ", re.IGNORECASE)
+_BULLET = re.compile(r"^(?:[-*•]|\d{1,2}[.)]) ")
+
+
+def read_addition(text: str, now: dt.datetime) -> Intent | None:
+    """Return the tasks that a sentence asks to add, or None where it asks for something else."""
+    body = _body(text)
+    if body is None:
+        return None
+    drafts = drafts_of(_TO_LIST.sub("", body.strip(" .!")).strip(), now)
+    if len(drafts) > MOST_DRAFTS:
+        return Incomplete(f"That's more than {MOST_DRAFTS} tasks at once. Please add them in smaller portions.")
+    return Add(drafts) if drafts else Incomplete(WHAT_TITLE)
+
+
+def _body(text: str) -> str | None:
+    if match := _PUT.fullmatch(text):
+        return match["title"]
+    for trigger in _TRIGGERS:
+        if match := trigger.match(text):
+            return text[match.end() :]
+    if match := _SCHEDULE.fullmatch(text):
+        return match["title"] if find_when(text, now=_ANY_DAY) else None
+    return text if _BARE.match(text) and not text.rstrip().endswith("?") else None
+
+
+_ANY_DAY = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+"""Whether a text holds a date does not depend on the clock."""
+
+
+def drafts_of(body: str, now: dt.datetime) -> tuple[Draft, ...]:
+    """Return the tasks that a text names which is known to be nothing but titles."""
+    quoted = quotations(body)
+    if quoted:
+        around = _without(body, quoted)
+        shared = _draft(f"x {around}", now)
+        extra = tokens(shared.title if shared else "")[1:]
+        if not set(extra) - {"and", "a", "task", "called", "for", "to", "the", "with", "as", "tasks"}:
+            titles = [(match[1] or match[2]).strip() for match in quoted]
+            return tuple(replace(shared or Draft(""), title=title) for title in titles if title)
+    pieces = _split(body, now)
+    drafts = [draft for piece in pieces if (draft := _draft(piece, now))]
+    if len(drafts) > 1 and not all(_starts_with_verb(piece) for piece in pieces):
+        drafts = _share(drafts)
+    if not drafts and len(pieces) == 1 and body:
+        return ()
+    return tuple(drafts)
+
+
+def _share(drafts: list[Draft]) -> list[Draft]:
+    """Give what was said at the end of a list of things ("milk and bread tomorrow") to all of them."""
+    last = drafts[-1]
+    plain = all(draft.when is None and draft.priority is None and not draft.tags for draft in drafts[:-1])
+    if not plain:
+        first = drafts[0]
+        return [replace(draft, when=draft.when or first.when) for draft in drafts] if _opens(drafts) else drafts
+    return [replace(last, title=draft.title) for draft in drafts]
+
+
+def _opens(drafts: list[Draft]) -> bool:
+    return drafts[0].when is not None and all(draft.when is None for draft in drafts[1:])
+
+
+def _split(body: str, now: dt.datetime) -> list[str]:
+    """Return the titles with what belongs to each.
+
+    Commas divide things ("milk, eggs and bread") and commands ("call Bob, pay rent"), but not what follows a verb
+    ("buy milk, eggs and bread" is one errand). "and" alone divides only where a verb follows on both sides.
+    """
+    pieces = [_BULLET.sub("", piece.strip()) for piece in _COMMAS.split(body) if tokens(piece)]
+    if len(pieces) > 1:
+        meaning = [piece for piece in pieces if not _is_extra(piece, now)]
+        verbs = [_starts_with_verb(piece) for piece in meaning]
+        if (len(meaning) < 2 and len(pieces) == 2) or (verbs and verbs[0] and not all(verbs)):
+            return _split_and(body) if len(meaning) < 2 else [body]
+        if len(meaning) < len(pieces):
+            pieces = _attach(pieces, now)
+    if all(_starts_with_verb(piece) for piece in pieces):
+        return [part for piece in pieces for part in _split_and(piece)]
+    if len(pieces) > 1:
+        *before, last = pieces
+        return [*before, *(part for part in _AND.split(last) if tokens(part))]
+    return pieces or [body]
+
+
+def _attach(pieces: list[str], now: dt.datetime) -> list[str]:
+    """Join pieces that are only a date, priority or tag to the piece before them."""
+    joined: list[str] = []
+    for piece in pieces:
+        if joined and _is_extra(piece, now):
+            joined[-1] = f"{joined[-1]}, {piece}"
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _split_and(piece: str) -> list[str]:
+    parts = [part for part in _AND.split(piece) if tokens(part)]
+    return parts if len(parts) > 1 and all(_starts_with_verb(part) for part in parts) else [piece]
+
+
+def _starts_with_verb(piece: str) -> bool:
+    words = tokens(piece)
+    return len(words) > 1 and words[0] in _VERBS
+
+
+def _is_extra(piece: str, now: dt.datetime) -> bool:
+    return _draft(piece, now) is None
+
+
+def _draft(piece: str, now: dt.datetime) -> Draft | None:
+    """Return the task of one piece, or None where nothing is left for a title."""
+    tags = list(TAG.findall(piece))
+    piece = TAG.sub("", piece)
+    piece = " ".join(piece.split())
+    if match := _TAGGED.search(piece):
+        tags += [tag.lstrip("#") for tag in re.split(r",? and |, ", match["tags"])]
+        piece = piece[: match.start()]
+    priority = None
+    for pattern in _PRIORITIES:
+        if match := pattern.search(piece):
+            groups = match.groupdict()
+            priority = priority_of(groups.get("level") or groups["first"])
+            piece = f"{piece[: match.start()]} {piece[match.end() :]}"
+            break
+    piece = " ".join(piece.split())
+    found = find_when(piece, now)
+    title = found.rest if found else piece
+    if priority:
+        title = re.sub(r"^(?:(?:task|to-?do|item)s?:?(?: to)? |:? )", "", title, flags=re.IGNORECASE)
+    title = re.sub(r"^(?:to|that i (?:need|have) to|about) ", "", title, flags=re.IGNORECASE).strip(" ,;:-–")
+    title = re.sub(r" (?:with|due|and|tagged|as)$", "", title, flags=re.IGNORECASE)
+    title = unquoted(title)
+    if not title:
+        return None
+    return Draft(title, found.when if found else None, priority, distinct(tags))
+
+
+def _without(body: str, quoted: list[re.Match[str]]) -> str:
+    for match in reversed(quoted):
+        body = f"{body[: match.start()]} {body[match.end() :]}"
+    return " ".join(body.split())

@@ -1,0 +1,182 @@
+"""The OpenAPI document tells the truth: what it declares is what is answered, and nothing answers with a defect.
+
+Responses of the other files' tests are held against it as they come in (`hold_to_contract`). Here stand the
+document itself, and requests that nobody thought of.
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from tests.integration.chat_api.conftest import ChatUser
+from tests.support.openai_stub import Call, Fail, OpenAIStub, Say
+from tests.support.openapi import Contract, hold_to_contract
+from tests.support.problems import MEDIA_TYPE
+from tests.support.services import Service, running_chat_api
+from tests.support.tokens import user_token
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CHAT = "/api/{user_id}/chat"
+USER = "ann"
+PROMISED = {
+    ("get", "/livez"): {"200"},
+    ("get", "/readyz"): {"200", "503"},
+    ("post", CHAT): {"200", "401", "403", "404", "409", "413", "422", "500", "502", "503", "504"},
+    ("patch", "/api/{user_id}/conversations/{conversation_id}"): {
+        "200", "401", "403", "404", "413", "422", "500", "503",
+    },
+    ("delete", "/api/{user_id}/conversations/{conversation_id}"): {"204", "401", "403", "404", "422", "500", "503"},
+    ("get", "/api/{user_id}/conversations"): {"200", "401", "403", "422", "500", "503"},
+}  # fmt: skip
+EVERY_OTHER = {"200", "401", "403", "404", "422", "500", "503"}
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def document(chat: Service) -> dict[str, Any]:
+    """The document as it is served."""
+    async with httpx.AsyncClient(base_url=chat.base_url, trust_env=False) as http:
+        served: dict[str, Any] = (await http.get("/openapi.json")).json()
+    return served
+
+
+async def test_every_operation_declares_the_statuses_it_answers_with(document: dict[str, Any]) -> None:
+    for method, path, operation in Contract(document).operations():
+        assert set(operation["responses"]) == PROMISED.get((method, path), EVERY_OTHER), (method, path)
+
+
+async def test_every_error_is_declared_as_a_problem(document: dict[str, Any]) -> None:
+    for method, path, operation in Contract(document).operations():
+        for status, response in operation["responses"].items():
+            if status >= "400" and path != "/readyz":
+                schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+                assert response["content"] == {MEDIA_TYPE: schema}, (method, path, status)
+                assert response["description"].startswith("`"), (method, path, status)
+
+
+async def test_every_reference_leads_somewhere_and_every_schema_is_one(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    def references(value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            yield from (item for key, item in value.items() if key == "$ref")
+        if isinstance(value, (dict, list)):
+            for item in value.values() if isinstance(value, dict) else value:
+                yield from references(item)
+
+    found = set(references(document))
+    assert "#/components/schemas/Problem" in found
+    assert {reference.removeprefix("#/components/schemas/") for reference in found} <= set(schemas)
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+    assert set(schemas["Problem"]["required"]) == {"type", "title", "status", "detail", "request_id"}
+
+
+async def test_operation_ids_are_unique_and_the_api_wants_a_bearer_token(document: dict[str, Any]) -> None:
+    operations = Contract(document).operations()
+    ids = [operation["operationId"] for _, _, operation in operations]
+    assert len(set(ids)) == len(ids)
+    schemes = document["components"]["securitySchemes"]
+    (name,) = schemes
+    assert (schemes[name]["type"], schemes[name]["scheme"]) == ("http", "bearer")
+    for _, path, operation in operations:
+        assert operation.get("security", []) == ([{name: []}] if path.startswith("/api/") else []), path
+
+
+async def test_real_answers_are_the_declared_ones(ann: ChatUser, stub: OpenAIStub) -> None:
+    contract = await hold_to_contract(ann.http)
+    stub.reply(Call("add_task", {"title": "milk", "due": "2027-01-01", "tags": ["a"]}), Call("nope"), Say("Added."))
+    answer = await ann.say("add milk")
+    number = answer["conversation_id"]
+    stub.reply(*[Fail(401)])
+    failed = (await ann.send("fail", number)).json()
+    for path in (
+        f"runs/{answer['run_id']}",
+        f"runs/{failed['run_id']}",
+        "runs/unknown",
+        "conversations?limit=1",
+        f"conversations/{number}",
+        f"conversations/{number}/messages?limit=1",
+        f"conversations/{number}/runs?limit=1",
+    ):
+        await ann.get(path)
+    conversation = f"/api/{ann.user_id}/conversations/{number}"
+    await ann.http.patch(conversation, json={"title": "shopping"})
+    await ann.http.delete(conversation)
+    for path in ("/livez", "/readyz"):
+        await ann.http.get(path)
+    seen = {status for _, status in contract.seen}
+    assert seen == {200, 204, 404, 502}
+    assert len({name for name, _ in contract.seen}) == len(contract.operations())
+
+
+TEXTS = st.text(max_size=40) | st.text(st.characters(), max_size=20) | st.sampled_from(["\x00", "\ud800", "😀", "-1"])
+NUMBERS = st.integers() | st.integers(-2, 3) | st.sampled_from([2**63 - 1, 2**63, -(2**63), 10**30])
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.lists(NUMBERS | TEXTS | st.datetimes().map(str) | st.sampled_from(["0001-01-01T00:00:00+14:00"]), max_size=3)
+CURSORS = TEXTS | (KEYS | VALUES).map(lambda key: base64.urlsafe_b64encode(json.dumps(key).encode()).decode())
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "localtime", "posixrules", "America", "zone.tab"]) | TEXTS
+BODIES = st.fixed_dictionaries(
+    {}, optional={"message": st.just("hello") | VALUES, "conversation_id": NUMBERS | VALUES, "timezone": ZONES | VALUES,
+                  "title": TEXTS | VALUES, "on_busy": VALUES}
+) | VALUES  # fmt: skip
+
+
+@pytest.mark.parametrize("chunk", range(2))
+async def test_no_request_whatever_is_answered_with_a_defect(
+    module_database_url: str, todo: Service, chunk: int
+) -> None:
+    """Hypothesis makes requests of every operation's parts, good, bad and mixed; answers are declared, never 500."""
+    async with running_chat_api(module_database_url, todo.mcp_url, MODEL_PROVIDER="offline") as service:
+        headers = {"Authorization": f"Bearer {user_token(USER)}"}
+        # A blocking client: Hypothesis calls a plain function, and nothing else needs this loop meanwhile.
+        with httpx.Client(base_url=service.base_url, headers=headers, timeout=30, trust_env=False) as http:
+            contract = Contract(http.get("/openapi.json").json())  # noqa: ASYNC212
+            operations = contract.operations()[chunk::2]
+
+            @settings(
+                max_examples=150,
+                deadline=None,
+                derandomize=True,
+                database=None,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.nested_given],
+            )
+            @given(st.data())
+            def requests(data: st.DataObject) -> None:
+                method, template, operation = data.draw(st.sampled_from(operations))
+                path = template.replace("{user_id}", USER)
+                for name in ("conversation_id", "run_id"):
+                    value = data.draw(NUMBERS | TEXTS.map(lambda text: text.replace("/", "") or "-"))
+                    path = path.replace(f"{{{name}}}", _quoted(str(value)))
+                query = {
+                    name: data.draw(strategy).encode("utf-8", "surrogatepass").decode("latin-1")
+                    for name, strategy in (("limit", NUMBERS.map(str) | TEXTS), ("cursor", CURSORS), ("order", TEXTS))
+                    if data.draw(st.booleans())
+                }
+                body = json.dumps(data.draw(BODIES)).encode() if "requestBody" in operation else b""
+                response = http.request(
+                    method, path, params=query, content=body, headers={"content-type": "application/json"}
+                )
+                assert response.status_code < 500, response.text
+                contract.check(response)
+
+            requests()
+        assert "Traceback" not in service.log
+        assert {name for name, _ in contract.seen} == {operation["operationId"] for _, _, operation in operations}
+
+
+def _quoted(text: str) -> str:
+    encoded = text.encode("utf-8", "surrogatepass")
+    return "".join(f"%{byte:02X}" for byte in encoded) if text not in (".", "..") else "-"
