@@ -1,5 +1,5 @@
 # Needs Python >= 3.11, make and a package index. Everything it sets up stays below this folder.
-SHELL := /bin/bash
+SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -9,7 +9,16 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 SOURCES := pyproject.toml requirements.lock chat-api/pyproject.toml mcp-todo-server/pyproject.toml shared/pyproject.toml
 
-.PHONY: help install demo env test lint format bench faults lock clean
+.PHONY: help install demo env test lint format bench lock clean
+
+define CHECK_PYTHON
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+  || { echo "error: '$(PYTHON)' is not Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 1; }
+endef
+
+# $(call QUIETLY,command,what it does): its last line where it fails, and nothing where it succeeds.
+QUIETLY = said=$$($(1) 2>&1) || { echo "error: cannot $(2): is a package index reachable? \
+($$(printf '%s\n' "$$said" | tail -n 1))" >&2; exit 1; }
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,19 +26,17 @@ help: ## this list
 install: .venv/.installed ## the workspace's virtual environment in .venv
 
 .uv/bin/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	  || { echo "error: '$(PYTHON)' is not Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@$(CHECK_PYTHON)
 	@$(PYTHON) -m venv .uv || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package" >&2; exit 1; }
-	@said=$$(.uv/bin/python -m pip install --quiet --retries 1 --disable-pip-version-check 'uv==$(UV_VERSION)' 2>&1) \
-	  || { rm -rf .uv; echo "error: cannot install uv: is a package index reachable? ($${said##*$$'\n'})" >&2; exit 1; }
+	@# Half made, it would be in the way of the next try.
+	@trap 'test -x $@ || rm -rf .uv' EXIT; $(call QUIETLY,.uv/bin/python -m pip install --quiet --retries 1 \
+	  --disable-pip-version-check 'uv==$(UV_VERSION)',install uv)
 
 .venv/.installed: $(SOURCES) | $(filter .uv/bin/uv,$(UV))
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	  || { echo "error: '$(PYTHON)' is not Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@$(CHECK_PYTHON)
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
-	@said=$$($(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock 2>&1) \
-	  || { echo "error: cannot install the dependencies: is a package index reachable? ($${said##*$$'\n'})" >&2; exit 1; }
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e shared -e mcp-todo-server -e chat-api
+	@$(call QUIETLY,$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock,install the dependencies)
+	@$(call QUIETLY,$(UV) pip install --quiet --python $(BIN)/python --no-deps -e shared -e mcp-todo-server -e chat-api,install the services)
 	@touch $@
 
 lint: install ## ruff, mypy, import contracts, file sizes
@@ -49,8 +56,11 @@ demo: install ## both services on this machine, offline model, until Ctrl-C (POR
 env: ## write .env for docker-compose.yml, with secrets of its own
 	@$(PYTHON) deploy/make_env.py
 
-test: install ## the whole suite
-	$(BIN)/pytest $(PYTEST_ARGS)
+# Most of the suite's time is spent waiting for processes to start, so more workers than cores are of use.
+TEST_WORKERS ?= 3
+
+test: install ## the whole suite (PYTEST_ARGS are passed on; TEST_WORKERS=0 runs it in one process)
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 bench: install ## CPU time per turn against the bare Agents SDK (needs Docker), and the demo's start
 	$(BIN)/python -m tests.bench.turn

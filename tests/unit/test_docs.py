@@ -97,6 +97,12 @@ def test_the_target_table_is_the_makefile() -> None:
     assert {code_spans(row["Target"])[0] for row in table(DEVELOPMENT, "Target")} == set(targets)
 
 
+def test_every_target_that_make_is_told_of_has_a_rule() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    (told,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert set(told.split()) == set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_links_lead_somewhere(document: Path) -> None:
     for target in links(document):

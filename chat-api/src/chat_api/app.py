@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             database = Database(settings.database_url, pool_size=settings.database_pool_size)
             stack.push_async_callback(database.close)
-            http = await stack.enter_async_context(httpx.AsyncClient())
+            http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
             provider = await stack.enter_async_context(open_provider(settings))
             todo = await stack.enter_async_context(
                 connect(settings.mcp_server_url, secret, settings.tool_timeout_seconds)
@@ -107,7 +107,7 @@ def create_app(settings: Settings) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
             expose_headers=["X-Request-Id", "Retry-After"],
         )
     app.add_middleware(AllowedHosts, hosts=settings.allowed_hosts)

@@ -74,4 +74,4 @@ def chat(url: str, token: str | None, conversation: int | None) -> None:
     """Talk to the assistant in the terminal."""
     from chat_api.terminal import converse
 
-    sys.exit(asyncio.run(converse(url, token, conversation)))
+    sys.exit(converse(url, token, conversation))

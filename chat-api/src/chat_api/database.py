@@ -4,10 +4,11 @@ import asyncio
 import datetime as dt
 import select
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import sqlalchemy
 from sqlalchemy import Dialect, Double, event, text
 from sqlalchemy.engine import URL, make_url
@@ -131,12 +132,15 @@ class Database:
             DatabaseUnavailableError: The database does not answer.
         """
         with _unavailable():
-            if self._is_sqlite:
-                async with self._writers, self._writing_engine.begin() as connection:
-                    yield connection
-            else:
-                async with asyncio.timeout(TRANSACTION_SECONDS), self._writing_engine.begin() as connection:
-                    yield connection
+            async with (
+                asyncio.timeout(TRANSACTION_SECONDS),
+                self._turn_to_write(),
+                self._writing_engine.begin() as connection,
+            ):
+                yield connection
+
+    def _turn_to_write(self) -> AbstractAsyncContextManager[None]:
+        return self._writers if self._is_sqlite else nullcontext()
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[AsyncConnection]:
@@ -200,6 +204,7 @@ def create_engine(url: str, *, pool_size: int = 10, for_migration: bool = False)
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=WAIT_SECONDS,
+        hide_parameters=True,  # they are users' words, and errors are logged
         connect_args=arguments,
     )
     event.listen(engine.sync_engine, "checkout", _replace_if_closed)
@@ -212,7 +217,13 @@ def _replace_if_closed(connection: Any, _record: object, _proxy: object) -> None
     A server says nothing on an idle connection unless it ends it, so one that has something to read is gone. That
     is known without the round trip of a ping, which would come before every transaction.
     """
-    if select.select([connection.driver_connection.pgconn.socket], [], [], 0)[0]:
+    try:
+        poll = select.poll()
+        poll.register(connection.driver_connection.pgconn.socket, select.POLLIN)
+        gone = bool(poll.poll(0))
+    except psycopg.Error:
+        gone = True
+    if gone:
         raise DisconnectionError
 
 
@@ -224,6 +235,7 @@ def _sqlite_engine(url: URL, pool_size: int, *, for_migration: bool) -> AsyncEng
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=WAIT_SECONDS,
+        hide_parameters=True,
         connect_args={"timeout": WAIT_SECONDS},
     )
 

@@ -65,6 +65,6 @@ async def _database_answers(database: Database) -> bool:
 async def _todo_server_answers(http: httpx.AsyncClient, mcp_url: str) -> bool:
     try:
         answer = await http.get(urljoin(mcp_url, "readyz"), timeout=TODO_SERVER_TIMEOUT_SECONDS)
-    except httpx.HTTPError:
+    except (httpx.HTTPError, httpx.InvalidURL):
         return False
     return answer.is_success

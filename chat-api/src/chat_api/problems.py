@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 5
+FIELD_ERRORS_MAX: Final = 20
+FIELD_MAX_CHARS: Final = 100
+"""A caller's unknown fields are named in the answer, but not at any length."""
 
 
 class Problem(BaseModel):
@@ -152,7 +155,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [_field_error(detail) for detail in error.errors()]
+        errors = [_field_error(detail) for detail in error.errors()[:FIELD_ERRORS_MAX]]
         detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)
         return answer(request, InvalidRequestError(detail, errors=errors))
 
@@ -175,15 +178,16 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(DatabaseUnavailableError)
     async def no_database(request: Request, error: DatabaseUnavailableError) -> JSONResponse:
         logger.error("the database does not answer: %s", type(error.__cause__).__name__)
-        return answer(request, _unavailable("The database does not answer. Send the request again in a while."))
+        return answer(request, unavailable("The database does not answer. Send the request again in a while."))
 
     @app.exception_handler(JwksUnavailableError)
     async def no_keys(request: Request, _: JwksUnavailableError) -> JSONResponse:
-        return answer(request, _unavailable("The token's issuer cannot be asked. Send the request again."))
+        return answer(request, unavailable("The token's issuer cannot be asked. Send the request again."))
 
 
-def _unavailable(detail: str) -> ServiceUnavailableError:
-    return ServiceUnavailableError(detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+def unavailable(detail: str, **extensions: object) -> ServiceUnavailableError:
+    """Make the error for something that does not answer, with the time after which to ask again."""
+    return ServiceUnavailableError(detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)}, **extensions)
 
 
 def _field_error(detail: Mapping[str, Any]) -> dict[str, str]:
@@ -191,6 +195,6 @@ def _field_error(detail: Mapping[str, Any]) -> dict[str, str]:
     place = [str(part) for part in detail["loc"]]
     if detail["type"] == "json_invalid":
         return {"field": "body", "detail": "is not valid JSON"}
-    field = ".".join(place[1:]) or place[0]
+    field = (".".join(place[1:]) or place[0])[:FIELD_MAX_CHARS]
     message = str(detail["msg"]).removeprefix("Value error, ")
     return {"field": field, "detail": f"{message[0].lower()}{message[1:]}"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from chat_api.database import WAIT_SECONDS, create_engine
 
@@ -116,9 +116,12 @@ async def prepare(url: str) -> None:
 def _explained() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
         # Not the driver's text: it can hold the whole URL.
-        raise SchemaError("DATABASE_URL: the database does not answer; is it up, and is the URL right?") from error
+        raise SchemaError(
+            f"DATABASE_URL: the database does not let this service in ({type(error.orig).__name__}); "
+            "is it up, is the URL right, and may its user use it?"
+        ) from error
 
 
 def _upgrade(connection: Connection) -> None:

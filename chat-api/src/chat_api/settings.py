@@ -2,6 +2,7 @@
 
 import ipaddress
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -54,9 +55,9 @@ class Settings(BaseSettings):
     """Tokens of history that a model is sent with a message; a token is estimated as 4 characters of JSON."""
     max_tool_rounds: int = Field(default=10, ge=1)
     """Model responses that one run may take."""
-    model_timeout_seconds: float = Field(default=60, ge=1)
-    tool_timeout_seconds: float = Field(default=15, ge=1)
-    run_lease_seconds: float = Field(default=15, ge=1)
+    model_timeout_seconds: float = Field(default=60, ge=1, allow_inf_nan=False)
+    tool_timeout_seconds: float = Field(default=15, ge=1, allow_inf_nan=False)
+    run_lease_seconds: float = Field(default=15, ge=1, allow_inf_nan=False)
     """Time after which a run whose process gave no sign of life counts as lost."""
 
     @model_validator(mode="before")
@@ -93,13 +94,18 @@ class Settings(BaseSettings):
     def _is_database_url(cls, value: str) -> str:
         if not value.startswith(DATABASE_SCHEMES) or value.endswith(DATABASE_SCHEMES):
             raise ValueError("must begin with postgresql:// or, with a file's path after it, sqlite:///")
+        if value.startswith("sqlite") and ":memory:" in value:
+            raise ValueError("must name a file: a database in memory is gone between two connections")
+        _check_port(value)
         return value
 
     @field_validator("auth_jwks_url", "mcp_server_url", "openai_base_url")
     @classmethod
     def _is_http_url(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with https:// or http://")
+        if value is not None and (not value.startswith(("http://", "https://")) or not urlsplit(value).hostname):
+            raise ValueError("must begin with https:// or http:// and name a host")
+        if value is not None:
+            _check_port(value)
         return value
 
     @model_validator(mode="after")
@@ -158,6 +164,13 @@ def _explain(detail: dict[str, Any]) -> str:
     if not detail["loc"]:
         return message
     return f"{str(detail['loc'][0]).upper()}: {message[0].lower()}{message[1:]}"
+
+
+def _check_port(url: str) -> None:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError("is not an address: its port must be a number up to 65535") from None
 
 
 def _is_loopback(host: str) -> bool:

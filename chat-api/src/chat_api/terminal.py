@@ -1,63 +1,79 @@
 """A chat in the terminal."""
 
-import asyncio
 import sys
+import unicodedata
 from typing import Any, Final
+from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 import jwt
+from tzlocal import get_localzone_name
 
-TIMEOUT_SECONDS: Final = 300.0
+TIMEOUT_SECONDS: Final = 900.0
+"""Longer than a run may take: its rounds have time-outs of their own."""
 GREETING: Final = "Say what you want to do, for example “add milk tomorrow”. Ctrl-D ends the chat."
 PROMPT: Final = "you> "
 
 
-async def converse(url: str, token: str | None, conversation_id: int | None) -> int:
+def converse(url: str, token: str | None, conversation_id: int | None) -> int:
     """Chat until the input ends and return the exit code."""
-    async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS) as client:
+    with httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS) as client:
         try:
-            token = token or await _demo_token(client)
+            token = token or _demo_token(client)
             user_id = _user_of(token) if token else None
             if not token or not user_id:
                 _complain("no token: set CHAT_API_TOKEN, or pass --token, to a JWT whose sub is your user")
                 return 2
             client.headers["Authorization"] = f"Bearer {token}"
             print(GREETING)
-            while (message := await _ask()) is not None:
+            while (message := _ask()) is not None:
                 if message.strip():
-                    conversation_id = await _say(client, user_id, message, conversation_id)
+                    conversation_id = _say(client, user_id, message, conversation_id)
+        except httpx.ConnectError:
+            _complain(f"{url} cannot be reached: is chat-api running there?")
+            return 1
         except httpx.HTTPError as error:
-            _complain(f"{url} cannot be reached ({type(error).__name__}): is chat-api running there?")
+            _complain(f"the answer was lost ({type(error).__name__}); your message may still be carried out")
             return 1
     return 0
 
 
-async def _ask() -> str | None:
+def _ask() -> str | None:
     try:
-        return await asyncio.to_thread(input, PROMPT)
-    except EOFError:
+        return input(PROMPT)
+    except (EOFError, KeyboardInterrupt):
         print()
         return None
 
 
-async def _say(client: httpx.AsyncClient, user_id: str, message: str, conversation_id: int | None) -> int | None:
-    body: dict[str, Any] = {"message": message}
+def _say(client: httpx.Client, user_id: str, message: str, conversation_id: int | None) -> int | None:
+    body: dict[str, Any] = {"message": message, "timezone": get_localzone_name() or "UTC"}
     if conversation_id is not None:
         body["conversation_id"] = conversation_id
-    answer = await client.post(f"/api/{user_id}/chat", json=body)
-    said = answer.json()
+    answer = client.post(f"/api/{quote(user_id, safe='')}/chat", json=body, headers={"Idempotency-Key": str(uuid4())})
+    try:
+        said = answer.json()
+    except ValueError:
+        _complain(f"no answer of chat-api's (HTTP {answer.status_code}): is something else in between?")
+        return conversation_id
     if answer.is_success:
         for call in said["tool_calls"]:
-            print(f"     [{call['tool_name']}]")
-        print(f"bot> {said['response']}")
+            print(f"     [{_plain(call['tool_name'])}]")
+        print(f"bot> {_plain(said['response'])}")
     else:
-        _complain(f"{said['title']}: {said['detail']}")
+        _complain(_plain(f"{said['title']}: {said['detail']}"))
     started: int | None = said.get("conversation_id", conversation_id)
     return started
 
 
-async def _demo_token(client: httpx.AsyncClient) -> str | None:
-    answer = await client.get("/demo/token")
+def _plain(text: str) -> str:
+    """Drop what could drive the terminal: a task's title is somebody's text, not a command to the screen."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
+
+
+def _demo_token(client: httpx.Client) -> str | None:
+    answer = client.get("/demo/token")
     return str(answer.json()["token"]) if answer.is_success else None
 
 

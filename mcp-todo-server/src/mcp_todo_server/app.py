@@ -62,6 +62,7 @@ def http_app(settings: Settings, database: Database) -> Starlette:
         json_response=True,
         max_request_body_size=settings.max_body_bytes,
         transport_security=TransportSecuritySettings(
+            enable_dns_rebinding_protection="*" not in settings.allowed_hosts,
             allowed_hosts=list(settings.allowed_hosts),
             allowed_origins=[f"{scheme}://{host}" for scheme in ("http", "https") for host in settings.allowed_hosts],
         ),
@@ -79,7 +80,7 @@ def http_app(settings: Settings, database: Database) -> Starlette:
         routes += create_protected_resource_routes(
             resource_url=resource,
             # As text: AnyHttpUrl would end it with a slash, and clients compare an issuer to the letter.
-            authorization_servers=cast("list[AnyHttpUrl]", [settings.authorization_server]),
+            authorization_servers=cast("list[AnyHttpUrl]", [settings.auth_issuer]),
             scopes_supported=list(ALL_SCOPES),
         )
 

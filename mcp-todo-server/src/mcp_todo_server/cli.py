@@ -1,6 +1,7 @@
 """The console script `mcp-todo-server`."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -18,18 +19,31 @@ STOP_SECONDS: Final = 10
 """Longest time that requests under way may take once the server is asked to stop."""
 TOKEN_DAYS_MAX: Final = 3650
 _WRONG_SETTINGS: Final = 2
+_STOPPED: Final = 128 + signal.SIGTERM
+"""Exit code of work that a signal cut short, as a shell would put it."""
 _SECONDS_PER_DAY: Final = 86_400
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "MCP_TODO_SERVER",
+        "show_default": True,
+    }
+)
 @click.version_option(package_name="mcp-todo-server")
 def main() -> None:
     """Todo tasks for MCP clients. Every setting is an environment variable; see the documentation."""
 
 
 @main.command()
-@click.option("--host", help="Address to listen on.  [env: HOST; default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [env: PORT; default: 8001]")
+@click.option("--host", allow_from_autoenv=False, help="Address to listen on.  [env: HOST; default: 127.0.0.1]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    allow_from_autoenv=False,
+    help="Port to listen on.  [env: PORT; default: 8001]",
+)
 def serve(host: str | None, port: int | None) -> None:
     """Serve MCP over HTTP at /mcp, for many users with bearer tokens."""
     settings = _settings(host=host, port=port)
@@ -37,11 +51,12 @@ def serve(host: str | None, port: int | None) -> None:
         _ = settings.signing_secret
     except SettingsError as error:
         _fail(str(error), _WRONG_SETTINGS)
-    _run(_serve(settings))
+    # uvicorn raises the signal again once it has stopped: asked to stop and stopped is a success.
+    _run(_serve(settings), stopped_code=0)
 
 
 @main.command()
-@click.option("--user", default="local", show_default=True, help="The user whose tasks they are.")
+@click.option("--user", default="local", show_envvar=True, help="The user whose tasks they are.")
 def stdio(user: str) -> None:
     """Serve MCP over standard input and output, for one local user.
 
@@ -49,7 +64,7 @@ def stdio(user: str) -> None:
     """
     settings = _settings()
     url = settings.database_url if "database_url" in settings.model_fields_set else _local_database_url()
-    _run(_stdio(_checked_user(user), url, settings.database_pool_size))
+    _run(_stdio(_checked_user(user), url, settings.database_pool_size), stopped_code=0)
 
 
 @main.command()
@@ -61,16 +76,18 @@ def migrate() -> None:
 
 
 @main.command()
-@click.option("--user", required=True, help="The user that the token stands for.")
+@click.option("--user", required=True, show_envvar=True, help="The user that the token stands for.")
 @click.option(
     "--days",
     type=click.IntRange(1, TOKEN_DAYS_MAX),
     default=90,
-    show_default=True,
+    show_envvar=True,
     help="How long the token is good.",
 )
-@click.option("--read-only", is_flag=True, help="Let the token read tasks and change nothing.")
-@click.option("--revoke", is_flag=True, help="Instead, refuse every token issued to the user until now.")
+@click.option("--read-only", is_flag=True, show_envvar=True, help="Let the token read tasks and change nothing.")
+@click.option(
+    "--revoke", is_flag=True, show_envvar=True, help="Instead, refuse every token issued to the user until now."
+)
 def token(user: str, days: int, *, read_only: bool, revoke: bool) -> None:
     """Print a personal token, for Claude Desktop and other clients that are given one."""
     settings = _settings()
@@ -126,6 +143,9 @@ async def _stdio(user: str, url: str, pool_size: int) -> None:
 
     configure_logging()
     database = await _open(url, pool_size)
+    # The thread that reads standard input cannot be interrupted, and a commit is durable or has not happened.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signal, _frame: os._exit(0))
     try:
         await run_stdio(database, user)
     finally:
@@ -159,13 +179,15 @@ async def _open(url: str, pool_size: int) -> "Database":
     return database
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end; what an operator has to put right ends with one line, not with a traceback."""
+def _run(work: Coroutine[Any, Any, None], *, stopped_code: int = _STOPPED) -> None:
+    """Run to the end, or with `stopped_code` to a SIGTERM.
+
+    What an operator has to put right ends with one line, not with a traceback.
+    """
     from mcp_todo_server.database import DatabaseError
     from mcp_todo_server.schema import SchemaError
 
-    # uvicorn raises the signal again once it has stopped: asked to stop and stopped is a success.
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(stopped_code))
     try:
         asyncio.run(work)
     except KeyboardInterrupt:
@@ -175,10 +197,11 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
     except DatabaseError as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         _fail(f"the database of DATABASE_URL does not answer: {reason}")
-
-
-def _end(_signal: int, _frame: object) -> NoReturn:
-    sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # The folder of a SQLite file that cannot be made.
+        _fail(f"DATABASE_URL: {error.strerror}: {error.filename}", _WRONG_SETTINGS)
 
 
 def _settings(**overrides: Any) -> Settings:

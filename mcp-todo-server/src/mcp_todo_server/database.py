@@ -7,8 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, Dialect, event, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import SQLAlchemyError as DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import registry
@@ -16,7 +19,7 @@ from sqlalchemy.types import DateTime, TypeDecorator
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession as Session
 
-__all__ = ["Database", "DatabaseError", "Session", "Table", "UtcDateTime", "create_engine"]
+__all__ = ["Database", "DatabaseError", "Session", "Table", "UtcDateTime", "check_url", "create_engine"]
 
 WAIT_SECONDS: Final = 5
 """Longest wait for a free pool connection, for PostgreSQL to accept one, and for SQLite's write lock."""
@@ -107,6 +110,28 @@ class Database:
         await self.engine.dispose()
 
 
+def check_url(url: str) -> None:
+    """Return if `url` is one that an engine can be made for; whether a database answers there is not asked.
+
+    Raises:
+        ValueError: It is not. The text holds nothing of it but the name of an unknown option.
+    """
+    try:
+        parsed = make_url(url)
+    except (ValueError, ArgumentError):
+        raise ValueError("is not a database's address") from None
+    if parsed.get_backend_name() == "sqlite":
+        if ":memory:" in (parsed.database or "") or parsed.query.get("mode") == "memory":
+            raise ValueError("must name a file: a database in memory is gone between two connections")
+        return
+    if "[" in (parsed.host or ""):
+        raise ValueError("is not a database's address")
+    try:
+        make_conninfo(**dict.fromkeys(parsed.query, ""))
+    except ProgrammingError as error:
+        raise ValueError(f"is not a database's address: {str(error).strip()}") from None
+
+
 def create_engine(url: str, *, pool_size: int = 10, for_migration: bool = False) -> AsyncEngine:
     """Return an engine for a `postgresql://` or `sqlite:///` URL; a SQLite file's folder is made.
 
@@ -126,6 +151,7 @@ def create_engine(url: str, *, pool_size: int = 10, for_migration: bool = False)
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=WAIT_SECONDS,
+        hide_parameters=True,  # users' texts, which errors would carry into the log
         pool_pre_ping=True,  # connections that a restarted database has dropped are replaced unnoticed
         connect_args=arguments,
     )
@@ -139,6 +165,7 @@ def _sqlite_engine(url: URL, pool_size: int, *, for_migration: bool) -> AsyncEng
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=WAIT_SECONDS,
+        hide_parameters=True,  # users' texts, which errors would carry into the log
         connect_args={"timeout": WAIT_SECONDS},
     )
 

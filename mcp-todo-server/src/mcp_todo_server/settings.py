@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from todo_chat_shared.tokens import check_secret
 
@@ -36,12 +36,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8001, ge=0, le=65535)
     allowed_hosts: CommaSeparated = ("127.0.0.1:*", "localhost:*", "[::1]:*")
-    """`Host` headers answered; `:*` stands for any port."""
+    """`Host` headers answered; `:*` stands for any port, and a lone `*` for any host."""
     public_url: str | None = None
     """This server's own URL as clients know it; without a path, /mcp is added."""
     oauth_discovery: Literal["on", "off"] = "off"
-    """`on` publishes protected-resource metadata (RFC 9728), so that clients look for a sign-in; `off` leaves
-    them with the bearer token they were configured with."""
+    """`on` publishes protected-resource metadata (RFC 9728), so that clients look for a sign-in at `auth_issuer`;
+    `off` leaves them with the bearer token they were configured with."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1)
 
     @field_validator("better_auth_secret_previous", "allowed_hosts", mode="before")
@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     def _is_database_url(cls, value: str) -> str:
         if not value.startswith(DATABASE_SCHEMES) or value.endswith(DATABASE_SCHEMES):
             raise ValueError("must begin with postgresql:// or, with a file's path after it, sqlite:///")
+        # Imported here: a command that is given no such address need not wait for it.
+        from mcp_todo_server.database import check_url
+
+        check_url(value)
         return value
 
     @field_validator("auth_jwks_url", "public_url")
@@ -77,12 +81,19 @@ class Settings(BaseSettings):
     def _is_http_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with https:// or http://")
+        if value is not None and not _is_address(value):
+            raise ValueError("must name a host, and a port only as a number")
         return value
 
     @model_validator(mode="after")
     def _discovery_knows_its_url(self) -> "Settings":
         if self.oauth_discovery == "on" and self.public_url is None:
             raise ValueError("PUBLIC_URL: must be set where OAUTH_DISCOVERY is on")
+        if self.oauth_discovery == "on" and (self.auth_issuer is None or not _is_address(self.auth_issuer)):
+            raise ValueError(
+                "AUTH_ISSUER: must be the address of the authorization server where OAUTH_DISCOVERY is on: "
+                "there is none in here to send clients to"
+            )
         return self
 
     @property
@@ -103,14 +114,6 @@ class Settings(BaseSettings):
         if self.oauth_discovery == "off" or self.public_url is None:
             return ()
         return tuple({self.public_url: None, self.resource_url: None})
-
-    @property
-    def authorization_server(self) -> str:
-        """The issuer that clients are sent to for a token: AUTH_ISSUER, or else this server's own origin."""
-        if self.auth_issuer is not None:
-            return self.auth_issuer
-        parts = urlsplit(self.resource_url)
-        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def signing_secret(self) -> str:
@@ -156,3 +159,11 @@ def _explain(detail: dict[str, Any]) -> str:
     if not detail["loc"]:
         return message
     return f"{str(detail['loc'][0]).upper()}: {message[0].lower()}{message[1:]}"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        AnyHttpUrl(url)  # which also reads the port
+        return bool(urlsplit(url).hostname)
+    except ValueError:
+        return False

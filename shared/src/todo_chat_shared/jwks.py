@@ -1,6 +1,7 @@
 """An issuer's published keys (JSON Web Key Set, RFC 7517), fetched without blocking and kept for a while."""
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,9 +13,14 @@ ALGORITHMS: Final = frozenset({"EdDSA", "RS256", "ES256"})
 """Asymmetric algorithms accepted from an issuer. A symmetric key in a JWKS would be everybody's secret."""
 FRESH_SECONDS: Final = 300
 """Age from which the keys are fetched again."""
+KEEP_SECONDS: Final = 24 * 3600
+"""Age from which keys that could not be fetched again verify nothing more."""
 RETRY_SECONDS: Final = 10
 """Shortest time between two fetches, so that tokens with made-up key ids cannot flood the issuer."""
-TIMEOUT_SECONDS: Final = 5
+TIMEOUT_SECONDS: Final = 2
+"""Longest time of one fetch; less than a service gives the whole check of a token."""
+
+logger = logging.getLogger(__name__)
 
 
 class JwksUnavailableError(Exception):
@@ -23,7 +29,11 @@ class JwksUnavailableError(Exception):
 
 @dataclass(slots=True)
 class JwksKeys:
-    """Keys of one issuer. Unknown key ids lead to a fresh fetch, which is how a rotation is noticed."""
+    """Keys of one issuer. Unknown key ids lead to a fresh fetch, which is how a rotation is noticed.
+
+    At most one fetch is under way. Who needs a key that is not there waits for it; known keys are served
+    meanwhile, so that an issuer that hangs holds nobody up.
+    """
 
     url: str
     issuer: str | None = None
@@ -33,7 +43,8 @@ class JwksKeys:
     _keys: dict[str | None, jwt.PyJWK] = field(default_factory=dict)
     _fetched_at: float = -float("inf")
     _tried_at: float = -float("inf")
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _failed: bool = False
+    _fetching: asyncio.Task[None] | None = None
 
     async def key_for(self, token: str) -> jwt.PyJWK:
         """Return the key that signed `token`, by the `kid` of its header.
@@ -43,35 +54,43 @@ class JwksKeys:
             JwksUnavailableError: The keys cannot be fetched.
         """
         key_id = jwt.get_unverified_header(token).get("kid")
-        if key_id not in self._keys or time.monotonic() - self._fetched_at > FRESH_SECONDS:
-            await self._refresh(key_id)
+        age = time.monotonic() - self._fetched_at
+        # Keys that were good minutes ago still are: an issuer's outage does not lock its users out.
+        known = key_id in self._keys and age <= KEEP_SECONDS
+        if not known or age > FRESH_SECONDS:
+            self._start_fetch()
+        if not known and self._fetching is not None:
+            # Shielded: a caller who gives up must not end it for the others.
+            await asyncio.shield(self._fetching)
+        if not known and self._failed:
+            raise JwksUnavailableError("the issuer's keys cannot be fetched")
         try:
             return self._keys[key_id]
         except KeyError:
             raise jwt.InvalidKeyError("unknown key") from None
 
-    async def _refresh(self, key_id: str | None) -> None:
-        async with self._lock:
-            now = time.monotonic()
-            known = key_id in self._keys
-            if known and now - self._fetched_at <= FRESH_SECONDS:
-                return  # somebody else fetched while this one waited for the lock
-            if now - self._tried_at < RETRY_SECONDS:
-                if not self._keys:
-                    raise JwksUnavailableError("the issuer's keys cannot be fetched")
-                return
+    def _start_fetch(self) -> None:
+        now = time.monotonic()
+        under_way = self._fetching is not None and not self._fetching.done()
+        if not under_way and now - self._tried_at >= RETRY_SECONDS:
             self._tried_at = now
-            try:
-                async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, transport=self.transport) as client:
-                    response = await client.get(self.url)
-                    response.raise_for_status()
-                    self._keys = _parse(response.json())
-            except (httpx.HTTPError, ValueError) as error:
-                # Keys that were good minutes ago still are: an issuer's outage does not lock its users out.
-                if not known:
-                    raise JwksUnavailableError("the issuer's keys cannot be fetched") from error
-                return
-            self._fetched_at = now
+            self._fetching = asyncio.create_task(self._fetch())
+
+    async def _fetch(self) -> None:
+        self._failed = True
+        try:
+            async with (
+                asyncio.timeout(TIMEOUT_SECONDS),
+                httpx.AsyncClient(timeout=TIMEOUT_SECONDS, transport=self.transport) as client,
+            ):
+                response = await client.get(self.url)
+                response.raise_for_status()
+                self._keys = _parse(response.json())
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
+            logger.warning("the issuer's keys cannot be fetched: %r", error)
+            return
+        self._failed = False
+        self._fetched_at = time.monotonic()
 
 
 def _parse(document: Any) -> dict[str | None, jwt.PyJWK]:

@@ -222,7 +222,7 @@ async def test_what_no_operation_answers_to_is_a_problem_as_well(ann: ChatUser, 
     before = row_counts(module_database_url)
     problem(await ann.http.get("/nowhere"), 404, "not-found")
     problem(await ann.http.put(f"/api/{ann.user_id}/chat", json={"message": "hi"}), 405, "method-not-allowed")
-    refused = await ann.http.get("/livez", headers={"host": "evil.example"})
+    refused = await ann.http.get("/docs", headers={"host": "evil.example"})
     problem(refused, 421, "host-not-allowed")
     assert row_counts(module_database_url) == before
 

@@ -1,6 +1,7 @@
 """Both images and docker-compose.yml, built and driven as an operator would."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -190,6 +191,19 @@ def test_an_image_alone_serves_from_sqlite_with_a_read_only_root(stack: Compose,
         assert docker("exec", container, "sh", "-c", "ls /data/*.db").strip()
     finally:
         docker("rm", "--force", "--volumes", container)
+
+
+def test_an_image_of_ours_is_never_looked_up_where_anybody_can_take_its_name(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    require_docker()
+    compose = Compose(tmp_path_factory.mktemp("config") / "env")
+    compose.write_settings()
+
+    services = json.loads(compose.run("config", "--format", "json"))["services"]
+
+    own = {name: service["pull_policy"] for name, service in services.items() if name != "postgres"}
+    assert own == dict.fromkeys(("chat-api", "chat-migrate", "mcp-todo-server", "todo-migrate"), "never")
 
 
 @pytest.mark.parametrize(

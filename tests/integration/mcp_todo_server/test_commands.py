@@ -1,12 +1,21 @@
 """The console script: what it prints, and how it ends where something has to be put right."""
 
+import asyncio
+import datetime as dt
+import signal
+import sys
 import time
 from pathlib import Path
 
 import jwt
+import psycopg
 import pytest
+from mcp_todo_server import schema
+from mcp_todo_server.database import Database
+from mcp_todo_server.users.service import UserService
 
-from tests.support.services import free_port, run_command
+from tests.support.databases import NewDatabase
+from tests.support.services import clean_environment, free_port, run_command
 from tests.support.tokens import SECRET
 
 PROGRAM = "mcp-todo-server"
@@ -21,6 +30,16 @@ async def test_token_prints_the_token_alone() -> None:
     claims = jwt.decode(output.strip(), SECRET, ["HS256"], audience=PROGRAM)
     assert (claims["sub"], claims["scope"]) == ("ann", "tasks:read tasks:write")
     assert claims["exp"] - time.time() == pytest.approx(30 * 86_400, abs=60)
+
+
+async def test_every_option_can_be_a_variable() -> None:
+    options = {"USER": "ann", "DAYS": "2", "READ_ONLY": "1"}
+    variables = {f"MCP_TODO_SERVER_TOKEN_{name}": value for name, value in options.items()}
+    code, output, errors = await run_command(PROGRAM, "token", BETTER_AUTH_SECRET=SECRET, **variables)
+    assert (code, errors) == (0, "")
+    claims = jwt.decode(output.strip(), SECRET, ["HS256"], audience=PROGRAM)
+    assert (claims["sub"], claims["scope"]) == ("ann", "tasks:read")
+    assert claims["exp"] - time.time() == pytest.approx(2 * 86_400, abs=60)
 
 
 async def test_token_can_be_for_reading_alone() -> None:
@@ -77,3 +96,56 @@ async def test_a_wrong_value_ends_the_command_with_the_variables_name() -> None:
     assert (code, output) == (2, "")
     assert errors.startswith("error: PORT: ")
     assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["serve"], ["token", "--revoke", "--user", "ann"], ["stdio"]])
+async def test_a_folder_that_cannot_be_made_ends_the_command_with_one_line(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "file").touch()
+    url = f"sqlite:///{tmp_path}/file/todo.db"
+    code, output, errors = await run_command(PROGRAM, *command, DATABASE_URL=url, BETTER_AUTH_SECRET=SECRET)
+    assert (code, output) == (2, "")
+    assert errors.startswith("error: DATABASE_URL: ")
+    assert errors.endswith(f": {tmp_path}/file\n")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.docker
+async def test_a_migration_that_is_stopped_does_not_pass_for_one_that_was_made(new_database: NewDatabase) -> None:
+    url = new_database("postgresql")
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as somebody_else:
+        await somebody_else.execute(f"SELECT pg_advisory_lock({schema._ADVISORY_LOCK})")
+        process = await asyncio.create_subprocess_exec(
+            Path(sys.executable).parent / PROGRAM, "migrate", env=clean_environment(DATABASE_URL=url)
+        )
+        for _ in range(600):
+            if await (await somebody_else.execute(waiting)).fetchone() == (1,):
+                break
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 30) == 128 + signal.SIGTERM
+
+
+async def test_a_revocation_never_moves_back(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await schema.migrate(database_url)
+    database = Database(database_url)
+    users = UserService(database)
+    ahead = time.time() + 3600
+
+    async def revoke_at(moment: float) -> dt.datetime:
+        with monkeypatch.context() as patch:
+            patch.setattr("mcp_todo_server.users.service.time.time", lambda: moment)
+            patch.setattr("mcp_todo_server.users.service.asyncio.sleep", _no_wait)
+            return await users.revoke_tokens("ann")
+
+    first = await revoke_at(ahead)
+    assert first > dt.datetime.fromtimestamp(ahead, dt.UTC)
+    assert await revoke_at(ahead - 1800) == first
+    assert await users.is_revoked("ann", ahead - 900)
+    later = await revoke_at(ahead + 60)
+    assert later - first == dt.timedelta(seconds=60)
+    assert not await users.is_revoked("ann", later.timestamp())
+    await database.close()
+
+
+async def _no_wait(_seconds: float) -> None: ...

@@ -94,6 +94,14 @@ async def test_a_foreign_host_or_origin_is_refused(post: Post, token: str) -> No
     assert (await post(token, origin="http://localhost:3000")).status_code == 200
 
 
+async def test_a_lone_star_is_any_host(new_database: NewDatabase, user: str) -> None:
+    async with running_todo_server(new_database("sqlite"), ALLOWED_HOSTS="*") as service:
+        foreign = {"host": "todo.example.org", "origin": "https://todo.example.org"}
+        headers = {**HEADERS, **foreign, "authorization": f"Bearer {mcp_token(user)}"}
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            assert (await http.post(service.mcp_url, json=LIST_TOOLS, headers=headers)).status_code == 200
+
+
 async def test_an_over_long_body_is_413_and_the_next_request_is_fine(post: Post, token: str) -> None:
     assert (await post(token, {**LIST_TOOLS, "params": {"x": "y" * 1_048_576}})).status_code == 413
     assert (await post(token)).status_code == 200

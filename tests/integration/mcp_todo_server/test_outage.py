@@ -22,6 +22,7 @@ from tests.support.tokens import mcp_token
 pytestmark = pytest.mark.docker
 
 UNAVAILABLE = "temporarily unavailable; send the same call again"
+PERHAPS_DONE = "temporarily unavailable; it may have been done: check with list_tasks first"
 
 
 @pytest.fixture
@@ -108,10 +109,12 @@ async def test_each_tool_without_its_database_is_an_error_of_the_protocol_not_an
     for spec in TOOLS:
         arguments = {"title": "y", "task_id": 1}
         known = {name: value for name, value in arguments.items() if name in spec.arguments.model_fields}
-        with pytest.raises(MCPError) as failure:
-            await todo.call(spec.name, **known)
-        assert failure.value.error.code == INTERNAL_ERROR
-        assert failure.value.error.message == UNAVAILABLE
+        for effect_key in (None, f"{spec.name}/0"):
+            with pytest.raises(MCPError) as failure:
+                await todo.call(spec.name, effect_key, **known)
+            assert failure.value.error.code == INTERNAL_ERROR
+            repeatable = spec.reads_only or effect_key is not None
+            assert failure.value.error.message == (UNAVAILABLE if repeatable else PERHAPS_DONE)
     await between.mend()
     assert (await todo.call("get_task", task_id=1))["version"] == 1
     await database.close()

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import signal
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,11 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from tests.support.services import clean_environment, migrate
 
 PROGRAM = Path(sys.executable).parent / "mcp-todo-server"
+INITIALIZE: dict[str, Any] = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
 
 
 @asynccontextmanager
@@ -77,25 +84,38 @@ async def test_a_database_of_ones_own_is_used(tmp_path: Path, database_url: str)
     assert database_files(tmp_path) == []
 
 
-async def test_nothing_but_the_protocol_stands_on_standard_output(tmp_path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
+async def started(folder: Path) -> Process:
+    return await asyncio.create_subprocess_exec(
         PROGRAM,
         "stdio",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=clean_environment(HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path)),
-        cwd=tmp_path,
+        env=clean_environment(HOME=str(folder), XDG_DATA_HOME=str(folder)),
+        cwd=folder,
     )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_while_its_input_is_open(tmp_path: Path, number: signal.Signals) -> None:
+    process = await started(tmp_path)
     assert process.stdin is not None
     assert process.stdout is not None
-    initialize: dict[str, Any] = {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    }
+    initialize = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
+    process.stdin.write(json.dumps(initialize).encode() + b"\n")
+    await asyncio.wait_for(process.stdout.readline(), 30)
+    process.send_signal(number)
+    assert await asyncio.wait_for(process.wait(), 5) == 0
+    assert process.stderr is not None
+    assert b"Traceback" not in await process.stderr.read()
+
+
+async def test_nothing_but_the_protocol_stands_on_standard_output(tmp_path: Path) -> None:
+    process = await started(tmp_path)
+    assert process.stdin is not None
+    assert process.stdout is not None
     messages: list[dict[str, Any]] = [
-        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize},
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE},
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
         {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "add_task", "arguments": {}}},
         {"jsonrpc": "2.0", "id": 3, "method": "tools/list"},

@@ -5,7 +5,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from mcp_todo_server.database import Database
+from mcp_todo_server.database import Database, DatabaseError
+from sqlalchemy import text
 
 from tests.integration.mcp_todo_server.conftest import Refused, Todo
 
@@ -43,6 +44,24 @@ async def test_text_of_any_script_is_stored_exactly(todo: Todo, text: str) -> No
     await todo.call("add_task", title=text, description=text, tags=[text])
     task = await todo.call("get_task", task_id=1)
     assert (task["title"], task["description"], task["tags"]) == (text, text, [text])
+
+
+async def test_a_tag_that_folds_to_the_longest_is_kept_and_a_longer_one_is_refused(todo: Todo) -> None:
+    longest = "\ufdfa" * 8 + "x" * 6  # the ligature stands for 18 characters
+    await todo.call("add_task", title="kept", tags=[longest])
+    assert (await todo.call("list_tasks", tag=longest))["tasks"][0]["tags"] == [longest]
+    with pytest.raises(Refused, match=r"^tags must not hold a tag of more than 150 characters once"):
+        await todo.call("add_task", title="refused", tags=["\ufdfa" * 9])
+    with pytest.raises(Refused, match=r"one has 162$"):
+        await todo.call("update_task", task_id=1, tags=["\ufdfa" * 9])
+    assert await todo.numbers() == [1]
+
+
+async def test_what_a_statement_was_given_does_not_stand_in_its_error(todo: Todo) -> None:
+    with pytest.raises(DatabaseError) as failure:
+        async with todo.database.engine.connect() as connection:
+            await connection.execute(text("SELECT :title FROM nothing"), {"title": "nobody's business"})
+    assert "nobody's business" not in str(failure.value)
 
 
 async def test_numbers_count_from_one_for_each_user_and_are_never_used_twice(todo: Todo) -> None:

@@ -63,7 +63,7 @@ def test_migrate_needs_no_secret_and_can_be_repeated(tmp_path: Path) -> None:
 def test_migrate_says_that_the_database_does_not_answer() -> None:
     url = "postgresql://todo:secret-password@127.0.0.1:9/chat"
     result = run("migrate", DATABASE_URL=url)
-    assert_one_line(result, "DATABASE_URL: the database does not answer")
+    assert_one_line(result, "DATABASE_URL: the database does not let this service in")
     assert "secret-password" not in result.output
 
 

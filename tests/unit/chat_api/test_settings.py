@@ -156,3 +156,25 @@ def test_what_a_command_was_told_wins_over_the_environment(monkeypatch: pytest.M
     monkeypatch.setenv("PORT", "1234")
     assert load_settings(port="4321").port == 4321
     assert load_settings(port=None).port == 1234
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MCP_SERVER_URL", "http://"),
+        ("MCP_SERVER_URL", "http://todo:port/mcp"),
+        ("OPENAI_BASE_URL", "http://model:99999/v1"),
+        ("AUTH_JWKS_URL", "https://:8000"),
+        ("DATABASE_URL", "postgresql://user:secret-password@host:port/chat"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("RUN_LEASE_SECONDS", "inf"),
+        ("MODEL_TIMEOUT_SECONDS", "nan"),
+    ],
+)
+def test_an_address_or_duration_that_cannot_be_used_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=f"^{variable}: ") as refused:
+        load_settings()
+    assert "secret-password" not in str(refused.value)

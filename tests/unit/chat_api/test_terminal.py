@@ -8,10 +8,12 @@ from typing import Any
 import httpx
 import pytest
 from chat_api import terminal
+from tzlocal import get_localzone_name
 
 from tests.support.tokens import user_token
 
 URL = "http://chat.invalid"
+ZONE = get_localzone_name() or "UTC"
 
 
 class Service:
@@ -31,7 +33,7 @@ class Service:
         self.tokens.add(request.headers["authorization"])
         self.asked.append((request.url.path, json.loads(request.content)))
         status, body = next(self._answers)
-        return httpx.Response(status, json=body)
+        return httpx.Response(status, content=body) if isinstance(body, bytes) else httpx.Response(status, json=body)
 
 
 def answer(text: str, conversation_id: int = 7, *tools: str) -> tuple[int, Any]:
@@ -53,20 +55,20 @@ def type_in(monkeypatch: pytest.MonkeyPatch) -> Any:
                 raise EOFError from None
 
         monkeypatch.setattr("builtins.input", read)
-        mocked = partial(httpx.AsyncClient, transport=httpx.MockTransport(service))
-        monkeypatch.setattr("chat_api.terminal.httpx.AsyncClient", mocked)
+        mocked = partial(httpx.Client, transport=httpx.MockTransport(service))
+        monkeypatch.setattr("chat_api.terminal.httpx.Client", mocked)
 
     return prepare
 
 
-async def test_what_is_typed_is_said_in_one_conversation(type_in: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_typed_is_said_in_one_conversation(type_in: Any, capsys: pytest.CaptureFixture[str]) -> None:
     service = Service(answer("Added.", 7, "add_task"), answer("You have milk."))
     type_in(service, "add milk", "   ", "what have I?")
     token = user_token("ann")
-    assert await terminal.converse(URL, token, None) == 0
+    assert terminal.converse(URL, token, None) == 0
     assert service.asked == [
-        ("/api/ann/chat", {"message": "add milk"}),
-        ("/api/ann/chat", {"message": "what have I?", "conversation_id": 7}),
+        ("/api/ann/chat", {"message": "add milk", "timezone": ZONE}),
+        ("/api/ann/chat", {"message": "what have I?", "timezone": ZONE, "conversation_id": 7}),
     ]
     assert service.tokens == {f"Bearer {token}"}
     printed = capsys.readouterr()
@@ -75,35 +77,58 @@ async def test_what_is_typed_is_said_in_one_conversation(type_in: Any, capsys: p
     assert printed.err == ""
 
 
-async def test_a_conversation_can_be_gone_on_with(type_in: Any) -> None:
+def test_a_conversation_can_be_gone_on_with(type_in: Any) -> None:
     service = Service(answer("Hello again.", 3))
     type_in(service, "hello")
-    assert await terminal.converse(URL, user_token("ann"), 3) == 0
-    assert service.asked == [("/api/ann/chat", {"message": "hello", "conversation_id": 3})]
+    assert terminal.converse(URL, user_token("ann"), 3) == 0
+    assert service.asked == [("/api/ann/chat", {"message": "hello", "timezone": ZONE, "conversation_id": 3})]
 
 
-async def test_a_problem_is_said_and_the_chat_goes_on(type_in: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_problem_is_said_and_the_chat_goes_on(type_in: Any, capsys: pytest.CaptureFixture[str]) -> None:
     problem = {"title": "The model failed", "detail": "Try again in a while.", "conversation_id": 7}
     service = Service((502, problem), answer("Added."))
     type_in(service, "add milk", "add milk")
-    assert await terminal.converse(URL, user_token("ann"), None) == 0
+    assert terminal.converse(URL, user_token("ann"), None) == 0
     assert capsys.readouterr().err == "error: The model failed: Try again in a while.\n"
-    assert service.asked[1][1] == {"message": "add milk", "conversation_id": 7}
+    assert service.asked[1][1] == {"message": "add milk", "timezone": ZONE, "conversation_id": 7}
 
 
-async def test_the_demo_hands_out_a_token(type_in: Any) -> None:
+def test_the_demo_hands_out_a_token(type_in: Any) -> None:
     service = Service(answer("Hello."), demo_token=user_token("demo"))
     type_in(service, "hello")
-    assert await terminal.converse(URL, None, None) == 0
-    assert service.asked == [("/api/demo/chat", {"message": "hello"})]
+    assert terminal.converse(URL, None, None) == 0
+    assert service.asked == [("/api/demo/chat", {"message": "hello", "timezone": ZONE})]
 
 
 @pytest.mark.parametrize("token", [None, "no-token", user_token("")])
-async def test_without_a_token_that_names_a_user_it_says_what_to_set(
+def test_without_a_token_that_names_a_user_it_says_what_to_set(
     type_in: Any, capsys: pytest.CaptureFixture[str], token: str | None
 ) -> None:
     service = Service()
     type_in(service, "hello")
-    assert await terminal.converse(URL, token, None) == 2
+    assert terminal.converse(URL, token, None) == 2
     assert "CHAT_API_TOKEN" in capsys.readouterr().err
     assert service.asked == []
+
+
+def test_a_user_whose_name_means_something_in_a_url_keeps_their_own_path(type_in: Any) -> None:
+    service = Service(answer("Hello."))
+    type_in(service, "hello")
+    assert terminal.converse(URL, user_token("a?b#c/d"), None) == 0
+    assert service.asked[0][0] == "/api/a?b#c/d/chat"
+
+
+def test_text_of_tasks_does_not_drive_the_terminal(type_in: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    type_in(Service(answer("Added \x1b[2J#1\x07 milk.\nAnything else?")), "add it")
+    assert terminal.converse(URL, user_token("ann"), None) == 0
+    assert "bot> Added [2J#1 milk.\nAnything else?" in capsys.readouterr().out
+
+
+def test_an_answer_that_is_not_the_services_is_said_and_the_chat_goes_on(
+    type_in: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = Service((502, b"<html>Bad gateway</html>"), answer("Added."))
+    type_in(service, "add milk", "add milk")
+    assert terminal.converse(URL, user_token("ann"), None) == 0
+    assert "HTTP 502" in capsys.readouterr().err
+    assert len(service.asked) == 2

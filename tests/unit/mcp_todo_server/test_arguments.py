@@ -44,6 +44,8 @@ def refusal(model: type[Arguments], **arguments: Any) -> str:
         ({"title": "x", "tags": ["a"] * 21}, "tags must be a list of at most 20"),
         ({"title": "x", "tags": [""]}, "tags must be a list"),
         ({"title": "x", "tags": ["a\x00"]}, "tags must not hold control characters; U+0000"),
+        ({"title": "x", "tags": "[" * 100_000}, "tags must be a list of at most 20"),
+        ({"title": "x", "tags": ["a", "\ufdfa" * 9]}, "tags must not hold a tag of more than 150 characters once"),
         ({"title": "x", "user_id": "bob"}, '"user_id" is not an argument of the_tool; it takes title, '),
         ({"title": "x", "due": "2026-12-24", "due_at": "2026-12-24T17:00:00Z"}, "due and due_at exclude each other"),
     ],
@@ -70,6 +72,13 @@ def test_a_long_wrong_value_is_cut_short() -> None:
     assert len(refusal(AddTask, title="x" * 100_000)) < 250
 
 
+def test_of_many_wrong_arguments_the_first_few_are_named_and_the_others_counted() -> None:
+    text = refusal(TaskRef, task_id=0, **{f"made_up_{number}": number for number in range(2_000)})
+    assert text.startswith("task_id must be ")
+    assert text.endswith("; and 1996 more")
+    assert len(text) < 600
+
+
 @pytest.mark.parametrize("spec", TOOLS, ids=lambda spec: spec.name)
 def test_every_argument_has_a_hint(spec: Any) -> None:
     assert set(spec.arguments.model_fields) <= set(_EXPECTED)
@@ -77,15 +86,20 @@ def test_every_argument_has_a_hint(spec: Any) -> None:
 
 def test_text_is_kept_exactly() -> None:
     title = "שלום 🥛 e\u0301 \u202eabc"
-    parsed = parse(AddTask, "add_task", {"title": title, "description": "  a\n\tb "})
+    parsed = parse(AddTask, "add_task", {"title": title, "description": "  a\r\n\tb "})
     assert parsed.title == title
-    assert parsed.description == "  a\n\tb "
+    assert parsed.description == "  a\r\n\tb "
 
 
 def test_lenient_where_models_slip_and_the_meaning_is_plain() -> None:
     parsed = parse(AddTask, "add_task", {"title": " x ", "due": None, "tags": '["a", "b"]'})
     assert (parsed.title, parsed.due, parsed.tags) == ("x", None, ["a", "b"])
     assert parse(TaskRef, "get_task", {"task_id": "3"}).task_id == 3
+    empty = parse(AddTask, "add_task", {"title": "x", "description": "", "due": "", "due_at": ""})
+    assert empty == AddTask(title="x")
+    assert empty.model_fields_set == {"title"}
+    timed = parse(AddTask, "add_task", {"title": "x", "due": "", "due_at": "2026-12-24T17:00:00Z"})
+    assert timed.due_at == dt.datetime(2026, 12, 24, 17, tzinfo=dt.UTC)
 
 
 def test_tags_that_differ_by_case_alone_are_one() -> None:

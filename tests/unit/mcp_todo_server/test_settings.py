@@ -46,8 +46,20 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MAX_BODY_BYTES", "0"),
         ("DATABASE_URL", "mysql://localhost/todo"),
         ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("DATABASE_URL", "sqlite:///file::memory:?uri=true"),
+        ("DATABASE_URL", "sqlite:///file:todo?mode=memory&uri=true"),
+        ("DATABASE_URL", "postgresql://user:not-to-be-shown@host:port/todo"),
+        ("DATABASE_URL", "postgresql://[bad"),
+        ("DATABASE_URL", "postgresql://user:not-to-be-shown@host/todo?nope=1"),
         ("AUTH_JWKS_URL", "file:///keys"),
+        ("AUTH_JWKS_URL", "https://"),
+        ("AUTH_JWKS_URL", "https://[bad/keys"),
         ("PUBLIC_URL", "todo.example.org"),
+        ("PUBLIC_URL", "https://"),
+        ("PUBLIC_URL", "https:///mcp"),
+        ("PUBLIC_URL", "https://todo.example.org:port"),
+        ("PUBLIC_URL", "https://todo.example.org:99999"),
         ("OAUTH_DISCOVERY", "yes"),
         ("BETTER_AUTH_SECRET", "too-short"),
         ("BETTER_AUTH_SECRET", "changeme-changeme-changeme-changeme"),
@@ -63,14 +75,39 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_the_variable(
     text = str(refused.value)
     assert text.startswith(f"{variable}: ")
     assert "\n" not in text
+    assert "not-to-be-shown" not in text
     if "SECRET" in variable:
         assert value not in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///todo",
+        "postgresql://user:p%5B@[::1]:5432/todo?sslmode=require&options=-csearch_path%3Dtodo",
+        "postgresql:///todo?host=one:5432&host=two:5432",
+        "postgresql:///todo?host=/var/run/postgresql",
+        "sqlite:///todo.db?mode=rwc",
+    ],
+)
+def test_an_address_of_a_database_is_taken_as_it_is(url: str) -> None:
+    assert load_settings(database_url=url).database_url == url
 
 
 def test_oauth_mode_needs_the_public_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OAUTH_DISCOVERY", "on")
     with pytest.raises(SettingsError, match=r"^PUBLIC_URL: "):
         load_settings()
+
+
+@pytest.mark.parametrize("issuer", [None, "front end", "https://"])
+def test_oauth_mode_needs_an_authorization_server_to_send_clients_to(issuer: str | None) -> None:
+    with pytest.raises(SettingsError, match=r"^AUTH_ISSUER: "):
+        load_settings(oauth_discovery="on", public_url="https://todo.example.org", auth_issuer=issuer)
+
+
+def test_in_header_mode_an_issuer_is_a_name_like_any_other() -> None:
+    assert load_settings(auth_issuer="front end").auth_issuer == "front end"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +119,7 @@ def test_oauth_mode_needs_the_public_url(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_the_resource_is_the_endpoint_as_clients_know_it(public_url: str, resource: str) -> None:
-    settings = load_settings(public_url=public_url, oauth_discovery="on")
+    settings = load_settings(public_url=public_url, oauth_discovery="on", auth_issuer="https://front.example.org")
     assert settings.resource_url == resource
     assert set(settings.resource_audiences) == {public_url, resource}
 

@@ -1,6 +1,9 @@
 """An issuer's published keys: found by id, fetched seldom, kept through the issuer's outages."""
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -33,15 +36,20 @@ def signed(algorithm: str, key_id: str, **claims: Any) -> str:
 
 
 class Issuer:
-    """Publishes keys, counts how often it is asked, and can be down."""
+    """Publishes keys, counts how often it is asked, and can be down or hang."""
 
     def __init__(self, *keys: dict[str, Any]) -> None:
         self.keys = list(keys)
         self.asked = 0
         self.down = False
+        self.question = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.answers.set()
 
-    def answer(self, _request: httpx.Request) -> httpx.Response:
+    async def answer(self, _request: httpx.Request) -> httpx.Response:
         self.asked += 1
+        self.question.set()
+        await self.answers.wait()
         if self.down:
             raise httpx.ConnectError("down")
         return httpx.Response(200, json={"keys": self.keys})
@@ -49,11 +57,19 @@ class Issuer:
     def jwks(self) -> JwksKeys:
         return JwksKeys(f"{ISSUER}/jwks", issuer=ISSUER, transport=httpx.MockTransport(self.answer))
 
+    async def was_asked_again(self) -> None:
+        """Return once it was asked since the last time, and its answer, if it gives one, has been read."""
+        await asyncio.wait_for(self.question.wait(), 5)
+        self.question.clear()
+        for _ in range(20):
+            await asyncio.sleep(0)
+
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("todo_chat_shared.jwks.time.monotonic", lambda: now[0])
+    # The module's alone: the event loop reads the real clock.
+    monkeypatch.setattr(jwks, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 
@@ -119,14 +135,87 @@ async def test_a_rotated_key_is_found_but_made_up_ids_do_not_flood_the_issuer(cl
     assert issuer.asked == 2
 
 
-async def test_keys_outlive_an_outage_of_the_issuer(clock: list[float]) -> None:
+async def test_keys_outlive_an_outage_of_the_issuer_for_a_day(clock: list[float]) -> None:
+    issuer = Issuer(public("EdDSA", "one"))
+    keys = issuer.jwks()
+    await keys.key_for(signed("EdDSA", "one"))
+    await issuer.was_asked_again()
+    fetched_at = clock[0]
+    issuer.down = True
+    clock[0] += jwks.FRESH_SECONDS + 1
+    assert (await keys.key_for(signed("EdDSA", "one"))).key_id == "one"
+    await issuer.was_asked_again()
+    clock[0] = fetched_at + jwks.KEEP_SECONDS
+    assert (await keys.key_for(signed("EdDSA", "one"))).key_id == "one"
+    await issuer.was_asked_again()
+    clock[0] += jwks.RETRY_SECONDS
+    with pytest.raises(JwksUnavailableError):
+        await keys.key_for(signed("EdDSA", "one"))
+    issuer.down = False
+    clock[0] += jwks.RETRY_SECONDS
+    assert (await keys.key_for(signed("EdDSA", "one"))).key_id == "one"
+
+
+async def test_known_keys_are_served_at_once_while_the_issuer_hangs_and_it_is_asked_once(clock: list[float]) -> None:
+    issuer = Issuer(public("EdDSA", "one"))
+    keys = issuer.jwks()
+    await keys.key_for(signed("EdDSA", "one"))
+    await issuer.was_asked_again()
+    clock[0] += jwks.FRESH_SECONDS + 1
+    issuer.answers.clear()
+    issuer.keys = [public("ES256", "two")]
+    async with asyncio.timeout(1):
+        for _ in range(20):
+            assert (await keys.key_for(signed("EdDSA", "one"))).key_id == "one"
+    await issuer.was_asked_again()
+    clock[0] += jwks.RETRY_SECONDS
+    # Those who give up waiting for a new key do not end the fetch for the others.
+    given_up = asyncio.create_task(keys.key_for(signed("ES256", "two")))
+    waiting = asyncio.create_task(keys.key_for(signed("ES256", "two")))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    issuer.answers.set()
+    assert (await waiting).key_id == "two"
+    assert issuer.asked == 2
+    with pytest.raises(jwt.InvalidKeyError):
+        await keys.key_for(signed("EdDSA", "one"))
+
+
+async def test_during_an_outage_an_unknown_key_is_unavailable_however_often_it_is_asked_for(
+    clock: list[float],
+) -> None:
     issuer = Issuer(public("EdDSA", "one"))
     keys = issuer.jwks()
     await keys.key_for(signed("EdDSA", "one"))
     issuer.down = True
-    clock[0] += jwks.FRESH_SECONDS + 1
-    assert (await keys.key_for(signed("EdDSA", "one"))).key_id == "one"
+    clock[0] += jwks.RETRY_SECONDS
+    for _ in range(3):
+        with pytest.raises(JwksUnavailableError):
+            await keys.key_for(signed("ES256", "two"))
     assert issuer.asked == 2
+
+
+async def test_an_issuer_that_answers_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwks, "TIMEOUT_SECONDS", 0.2)
+
+    async def drip(_request: httpx.Request) -> httpx.Response:
+        async def body() -> AsyncIterator[bytes]:
+            while True:
+                await asyncio.sleep(0.05)
+                yield b" "
+
+        return httpx.Response(200, content=body())
+
+    keys = JwksKeys(f"{ISSUER}/jwks", transport=httpx.MockTransport(drip))
+    async with asyncio.timeout(5):
+        with pytest.raises(JwksUnavailableError):
+            await keys.key_for(signed("EdDSA", "one"))
+
+
+async def test_an_address_that_cannot_be_one_is_unavailable_not_a_defect() -> None:
+    keys = JwksKeys("http://[bad", transport=httpx.MockTransport(lambda _request: httpx.Response(200)))
+    with pytest.raises(JwksUnavailableError):
+        await keys.key_for(signed("EdDSA", "one"))
 
 
 async def test_an_issuer_that_never_answered_is_unavailable_not_a_bad_token(clock: list[float]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents import Agent, FunctionTool, RunConfig, RunContextWrapper, Runner
-from agents.exceptions import AgentsException, MaxTurnsExceeded
+from agents.exceptions import AgentsException, MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError
 from agents.run_config import ToolErrorFormatterArgs, ToolExecutionConfig
 from agents.tool import set_function_tool_failure_error_function
 from agents.tool_context import ToolContext
@@ -18,8 +18,9 @@ from chat_api.agent.history import input_items
 from chat_api.agent.instructions import instructions
 from chat_api.agent.model import RunModel
 from chat_api.agent.providers import ModelProvider
+from chat_api.agent.text import clean_text
 from chat_api.agent.todo_server import TodoServer
-from chat_api.agent.turn import Answer, Journal, Turn, Usage, effect_key
+from chat_api.agent.turn import Answer, Journal, Turn, effect_key
 
 logger = logging.getLogger(__name__)
 
@@ -82,14 +83,16 @@ class TodoAgent:
             raise ModelFailedError(
                 f"The model did not come to an end within {self._max_rounds} rounds. Ask for less at once."
             ) from None
-        except AgentsException as error:
+        except ModelRefusalError as refused:
+            # What the model will not do is its answer; asking again would not change it.
+            return Answer(clean_text(refused.refusal))
+        except ModelBehaviorError as error:
             logger.warning("run %s: the model's answer is unusable: %s", turn.run_id, type(error).__name__)
             raise ModelFailedError("The model's answer cannot be used. Try again in a while.") from None
         text = str(result.final_output or "").strip()
         if not text:
             raise ModelFailedError("The model gave no answer. Try again in a while.")
-        usage = result.context_wrapper.usage
-        return Answer(text, Usage(usage.requests, usage.input_tokens, usage.output_tokens))
+        return Answer(text)
 
     def _agent_for(self, tools: Sequence[Tool]) -> Agent[_RunContext]:
         if self._agent is None or tools is not self._tools:
@@ -124,6 +127,7 @@ class TodoAgent:
             return refusal.result
         call = run.model.calls[context.tool_call_id]
         try:
+            run.journal.check_owned()
             outcome = await self._todo.call(
                 run.turn.user_id, call.tool_name, json.loads(arguments), effect_key(run.turn.run_id, call)
             )

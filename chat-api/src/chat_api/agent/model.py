@@ -4,8 +4,9 @@ import asyncio
 import json
 import logging
 import math
+import re
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 import openai
 from agents import Model, ModelResponse, ModelSettings, ModelTracing, Tool
@@ -17,11 +18,13 @@ from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessa
 
 from chat_api.agent.errors import ModelFailedError, ModelTimeoutError
 from chat_api.agent.text import clean_json, clean_text, compact_json
-from chat_api.agent.turn import Journal, ToolCall, ToolOutcome, call_id
+from chat_api.agent.turn import Journal, ToolCall, ToolOutcome, Usage, call_id
 
 logger = logging.getLogger(__name__)
 
-_QUOTED_ARGUMENTS_CHARS = 200
+TOOL_NAME_MAX_CHARS: Final = 64
+_NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
+_QUOTED_CHARS: Final = 200
 
 
 class RunModel(Model):
@@ -87,6 +90,8 @@ class RunModel(Model):
         raise ModelBehaviorError("this model does not stream")
 
     async def _take(self, response: ModelResponse, known_tools: set[str]) -> None:
+        usage = response.usage
+        self._journal.model_responded(Usage(usage.requests, usage.input_tokens, usage.output_tokens))
         try:
             calls, refused = self._read(response, known_tools)
         except (AttributeError, TypeError) as error:
@@ -127,11 +132,12 @@ class RunModel(Model):
         arguments = _parse_object(item.arguments)
         refusal: str | None = None
         if item.name not in known_tools:
-            refusal = f"Tool '{clean_text(item.name)}' not found."
+            refusal = f"Tool '{clean_text(item.name[:_QUOTED_CHARS])}' not found."
         elif arguments is None:
-            quoted = clean_text(item.arguments[:_QUOTED_ARGUMENTS_CHARS])
+            quoted = clean_text(item.arguments[:_QUOTED_CHARS])
             refusal = f"The arguments must be one JSON object; got: {quoted}"
-        item.name = clean_text(item.name)
+        # A made-up name goes back to the provider, and those refuse what no tool could be called.
+        item.name = _NOT_IN_A_NAME.sub("_", item.name)[:TOOL_NAME_MAX_CHARS] or "unknown"
         item.arguments = compact_json(arguments or {})
         call = ToolCall(ordinal, index, item.name, item.arguments)
         self.calls[item.call_id] = call

@@ -15,6 +15,7 @@ from chat_api.settings import Settings
 
 MODEL_RETRIES = 2
 """How often the client asks again after 429, 5xx and a lost connection, within `MODEL_TIMEOUT_SECONDS`."""
+OPENAI_URL = "https://api.openai.com/v1"
 UNUSED_API_KEY = "none"
 """Sent to compatible servers that want no key; the client insists on having one."""
 
@@ -36,7 +37,8 @@ async def open_provider(settings: Settings) -> AsyncIterator[ModelProvider]:
     key = settings.openai_api_key
     async with AsyncOpenAI(
         api_key=key.get_secret_value() if key else UNUSED_API_KEY,
-        base_url=settings.openai_base_url,
+        # Never None: the client would read the environment itself, where empty does not mean unset to it.
+        base_url=settings.openai_base_url or OPENAI_URL,
         max_retries=MODEL_RETRIES,
         timeout=settings.model_timeout_seconds,
     ) as client:
@@ -52,7 +54,5 @@ async def open_provider(settings: Settings) -> AsyncIterator[ModelProvider]:
         else:
             model = OpenAIResponsesModel(model=name, openai_client=client)
             # Nothing is kept at the provider, so reasoning has to travel with the run to be continued.
-            own = ModelSettings(store=False)
-            if settings.openai_base_url is None:
-                own.response_include = ["reasoning.encrypted_content"]
+            own = ModelSettings(store=False, response_include=["reasoning.encrypted_content"])
             yield ModelProvider(lambda _: model, chosen.resolve(own))

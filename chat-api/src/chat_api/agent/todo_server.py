@@ -17,7 +17,15 @@ from typing import Any, Final, TypeVar, cast
 import httpx2
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult, RequestParamsMeta, TextContent, Tool
+from mcp.types import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    CallToolResult,
+    RequestParamsMeta,
+    TextContent,
+    Tool,
+)
 from pydantic import ValidationError
 from todo_chat_shared.effects import EFFECT_KEY_META
 from todo_chat_shared.tokens import mint_service_token
@@ -38,6 +46,10 @@ MAX_CONNECTIONS: Final = 200
 
 _T = TypeVar("_T")
 REFUSED: Final = frozenset({401, 403})
+MAY_PASS: Final = frozenset({408, 425, 429})
+"""Client errors (HTTP 4xx) that the same request may not meet again."""
+NEVER_PASS: Final = frozenset({INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND})
+"""JSON-RPC errors that the same request will meet again."""
 SERVICE_UNAVAILABLE: Final = 503
 DECODED: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 """Headers that describe a body as it travelled, not as it was read."""
@@ -80,7 +92,7 @@ class _OneFailureFailsOneRequest(httpx2.AsyncHTTPTransport):
                 body = await response.aread()
             finally:
                 await response.aclose()
-        except httpx2.TransportError as error:
+        except Exception as error:
             logger.warning("the todo server cannot be reached: %s", type(error).__name__)
             return httpx2.Response(SERVICE_UNAVAILABLE)
         kept = [(name, value) for name, value in response.headers.raw if name.lower() not in DECODED]
@@ -95,6 +107,7 @@ class TodoServer:
         self._timeout_seconds = timeout_seconds
         self._tools: Sequence[Tool] = ()
         self._listed_at = -float("inf")
+        self._listing = asyncio.Lock()
 
     async def tools(self, user_id: str) -> Sequence[Tool]:
         """Return the tools on offer; the same sequence object until the list was fetched anew.
@@ -103,15 +116,20 @@ class TodoServer:
             ToolsUnavailableError, ToolsTimeoutError: The list was never fetched, and cannot be now.
         """
         if time.monotonic() - self._listed_at > TOOLS_FRESH_SECONDS:
-            try:
-                listed = await self._request(user_id, self._client.list_tools)
-            except (ToolsUnavailableError, ToolsTimeoutError):
-                if not self._tools:
-                    raise
-            else:
-                self._tools = tuple(listed.tools)
-            self._listed_at = time.monotonic()
+            async with self._listing:
+                if time.monotonic() - self._listed_at > TOOLS_FRESH_SECONDS:
+                    await self._list(user_id)
         return self._tools
+
+    async def _list(self, user_id: str) -> None:
+        try:
+            listed = await self._request(user_id, self._client.list_tools)
+        except (ToolsUnavailableError, ToolsTimeoutError):
+            if not self._tools:
+                raise
+        else:
+            self._tools = tuple(listed.tools)
+        self._listed_at = time.monotonic()
 
     async def call(self, user_id: str, name: str, arguments: dict[str, Any], effect_key: str) -> ToolOutcome:
         """Call a tool and return its outcome, which may be the tool's refusal.
@@ -140,7 +158,8 @@ class TodoServer:
                 while True:
                     try:
                         return await send()
-                    except (MCPError, httpx2.HTTPError, ValidationError, OSError) as error:
+                    except (MCPError, httpx2.HTTPError, ValidationError, OSError, RuntimeError) as error:
+                        # RuntimeError is how the client says that an answer does not fit the tool's schema.
                         _judge(error, sending, deadline - time.monotonic() - pause)
                     sending.status = None
                     await asyncio.sleep(pause)
@@ -151,13 +170,17 @@ class TodoServer:
 
 def _judge(error: Exception, sending: _Sending, seconds_left: float) -> None:
     """Return where sending again can help; raise where it cannot, or where there is no time left for it."""
-    if sending.status in REFUSED:
+    status = sending.status
+    code = error.code if isinstance(error, MCPError) else None
+    if status in REFUSED:
         logger.error(
-            "the todo server refused this service's token (HTTP %s): both need the same BETTER_AUTH_SECRET",
-            sending.status,
+            "the todo server refused this service's token (HTTP %s): both need the same BETTER_AUTH_SECRET", status
         )
         raise ToolsUnavailableError("The todo list refused this service. Its operator has to mend that.") from error
-    logger.warning("the todo server gave no outcome: %s (HTTP %s)", type(error).__name__, sending.status)
+    if (status is not None and 400 <= status < 500 and status not in MAY_PASS) or code in NEVER_PASS:
+        logger.error("the todo server does not take this service's requests (HTTP %s, JSON-RPC %s)", status, code)
+        raise ToolsUnavailableError("The todo list cannot be used as set up. Its operator has to mend that.") from error
+    logger.warning("the todo server gave no outcome: %s (HTTP %s, JSON-RPC %s)", type(error).__name__, status, code)
     if seconds_left <= 0:
         raise ToolsUnavailableError("The todo list cannot be reached. Try again in a while.") from error
 
@@ -169,7 +192,12 @@ async def connect(url: str, secret: str, timeout_seconds: float) -> AsyncIterato
     timeout = httpx2.Timeout(timeout_seconds, connect=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds))
     transport = _OneFailureFailsOneRequest(limits=limits)
     async with (
-        httpx2.AsyncClient(auth=_ServiceToken(secret), transport=transport, timeout=timeout) as http,
+        httpx2.AsyncClient(
+            auth=_ServiceToken(secret),
+            transport=transport,
+            timeout=timeout,
+            headers={"Accept-Encoding": "identity"},
+        ) as http,
         Client(streamable_http_client(url, http_client=http), mode=PROTOCOL_VERSION) as client,
     ):
         yield TodoServer(client, timeout_seconds)

@@ -67,17 +67,29 @@ class Usage:
     input_tokens: int = 0
     output_tokens: int = 0
 
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.requests + other.requests,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The assistant's final words."""
 
     text: str
-    usage: Usage
 
 
 class Journal(Protocol):
     """Where the agent writes what it is about to do and what came of it, so that a lost process loses nothing."""
+
+    def model_responded(self, usage: Usage) -> None:
+        """Count a model response, whatever becomes of the run."""
+
+    def check_owned(self) -> None:
+        """Raise where the run may be somebody else's by now: then nothing may be sent for it."""
 
     async def calls_requested(self, calls: Sequence[ToolCall]) -> None:
         """Record calls before the first of them is sent."""

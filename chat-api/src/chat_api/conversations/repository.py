@@ -122,7 +122,21 @@ async def set_last_run(
     )
 
 
-async def append_pair(
+async def take_message_numbers(
+    connection: Connection, user_id: str, conversation_id: int, now: dt.datetime
+) -> int | None:
+    """Take two message numbers and return the second; None where the conversation is gone.
+
+    The conversation stays locked until the transaction ends, so that numbers follow the order of commits.
+    """
+    numbered = await connection.execute(
+        _APPEND, {"of_user": user_id, "of_conversation": conversation_id, "updated_at": now}
+    )
+    number: int | None = numbered.scalar_one_or_none()
+    return number
+
+
+async def insert_pair(
     connection: Connection,
     user_id: str,
     conversation_id: int,
@@ -132,23 +146,28 @@ async def append_pair(
     asked_at: dt.datetime,
     answer: str,
     answered_at: dt.datetime,
-) -> int | None:
-    """Write a run's two messages and return the answer's number; None where the conversation is gone."""
-    numbered = await connection.execute(
-        _APPEND, {"of_user": user_id, "of_conversation": conversation_id, "updated_at": answered_at}
-    )
-    message_id: int | None = numbered.scalar_one_or_none()
-    if message_id is None:
-        return None
+    answer_id: int,
+) -> None:
+    """Write a run's two messages under the numbers that were taken for them."""
     common = {"user_id": user_id, "conversation_id": conversation_id, "run_id": run_id}
     await connection.execute(
         insert(MESSAGES),
         [
-            {**common, "message_id": message_id - 1, "role": "user", "content": question, "created_at": asked_at},
-            {**common, "message_id": message_id, "role": "assistant", "content": answer, "created_at": answered_at},
+            {**common, "message_id": answer_id - 1, "role": "user", "content": question, "created_at": asked_at},
+            {**common, "message_id": answer_id, "role": "assistant", "content": answer, "created_at": answered_at},
         ],
     )
-    return message_id
+
+
+async def answer_of(connection: Connection, user_id: str, run_id: str) -> int | None:
+    """Return the number of a run's answer; None where none was written."""
+    found = await connection.execute(
+        select(MESSAGES.c.message_id).where(
+            MESSAGES.c.user_id == user_id, MESSAGES.c.run_id == run_id, MESSAGES.c.role == "assistant"
+        )
+    )
+    number: int | None = found.scalar_one_or_none()
+    return number
 
 
 async def page(

@@ -1,26 +1,24 @@
 """The API's shapes of conversations and messages."""
 
 import datetime as dt
-import unicodedata
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chat_api.conversations.models import TITLE_MAX_CHARS
 from chat_api.conversations.repository import ConversationRecord, MessageRecord
+from chat_api.conversations.titles import fits_a_line
 from chat_api.runs.repository import ACTIVE, ToolCallRecord
 from chat_api.runs.schemas import ID_MAX, RunStatus, ToolCall
 
 ConversationId = Annotated[int, Path(ge=1, le=ID_MAX, description="The conversation's number, the user's own count.")]
-_NOT_IN_A_LINE: Final = {"Cc", "Cs", "Zl", "Zp"}
-"""Unicode categories: control characters, lone surrogates, line and paragraph separators."""
 MessageOrder = Literal["asc", "desc"]
 
 
 def _title(text: str) -> str:
     text = text.strip()
-    if not text or any(unicodedata.category(character) in _NOT_IN_A_LINE for character in text):
+    if not text or not all(map(fits_a_line, text)):
         raise ValueError("must be one line of text without control characters")
     return text
 

@@ -1,13 +1,21 @@
 """Titles by rule: the beginning of the first message. No model is asked for one."""
 
+import unicodedata
 from typing import Final
 
 TITLE_CHARS: Final = 60
+UNTITLED: Final = "Untitled"
+
+
+def fits_a_line(character: str) -> bool:
+    """Tell whether a title may hold a character: no controls, lone surrogates, line or paragraph separators."""
+    return unicodedata.category(character) not in {"Cc", "Cs", "Zl", "Zp"}
 
 
 def title_of(message: str) -> str:
     """Return the message's first line, cut between words to at most 60 characters."""
     line = " ".join(message.strip().splitlines()[0].split())
+    line = "".join(character for character in line if fits_a_line(character)) or UNTITLED
     if len(line) <= TITLE_CHARS:
         return line
     cut = line[: TITLE_CHARS - 1]

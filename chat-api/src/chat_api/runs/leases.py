@@ -1,33 +1,48 @@
 """Leases: the sign of life that this process gives for the runs it works on."""
 
 import asyncio
+import datetime as dt
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from chat_api.database import Database
-from chat_api.runs import repository
+from chat_api.database import Database, DatabaseUnavailableError
+from chat_api.runs import problems, repository
 from chat_api.runs.repository import RunKey
+from chat_api.upkeep.repository import close_lapsed_runs
 
 logger = logging.getLogger(__name__)
 
 
 class Leases:
-    """Renews the leases of this process's runs, all of them in one statement, three times per lease."""
+    """Renews the leases of this process's runs, all of them in one statement, three times per lease.
+
+    It also closes the runs of processes that renew theirs no more.
+    """
 
     def __init__(self, database: Database, lease_seconds: float) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
-        self._held: set[RunKey] = set()
+        self._renewed: dict[RunKey, float] = {}
+        """When each run's lease was last written, by this process's monotonic clock, read before the statement."""
 
     @contextmanager
-    def hold(self, key: RunKey) -> Iterator[None]:
-        """Keep a run's lease alive for as long as the context lasts."""
-        self._held.add(key)
+    def hold(self, key: RunKey, since: float) -> Iterator[None]:
+        """Keep a run's lease alive for as long as the context lasts; it was written after `since` (monotonic)."""
+        self._renewed[key] = since
         try:
             yield
         finally:
-            self._held.discard(key)
+            del self._renewed[key]
+
+    def holds(self, key: RunKey) -> bool:
+        """Tell whether the run's lease cannot have passed yet.
+
+        A process that was paused finds out here, by its own clock, before it does anything in the run's name.
+        """
+        renewed = self._renewed.get(key)
+        return renewed is not None and time.monotonic() - renewed < self._lease_seconds
 
     @asynccontextmanager
     async def renewing(self) -> AsyncIterator[None]:
@@ -40,13 +55,38 @@ class Leases:
             await asyncio.gather(heartbeat, return_exceptions=True)
 
     async def _beat(self) -> None:
+        beat = self._lease_seconds / 3
         while True:
-            await asyncio.sleep(self._lease_seconds / 3)
-            if not self._held:
-                continue
+            pause = beat
             try:
-                async with self._database.writing() as connection:
-                    await repository.renew_leases(connection, tuple(self._held), self._lease_seconds)
+                async with asyncio.timeout(beat):
+                    await self._renew()
+                    await self._close_lapsed()
+            except (DatabaseUnavailableError, TimeoutError) as error:
+                logger.warning("leases were not renewed: %s", type(error.__cause__ or error).__name__)
+                pause = beat / 10
             except Exception:
-                # The next beat tries again; past the lease, whoever finds the run may close it.
                 logger.exception("leases were not renewed")
+            await asyncio.sleep(pause)
+
+    async def _renew(self) -> None:
+        keys = [key for key in self._renewed if self.holds(key)]
+        if not keys:
+            return
+        now = time.monotonic()
+        async with self._database.statement() as connection:
+            await repository.renew_leases(connection, keys, self._lease_seconds)
+        for key in keys:
+            if key in self._renewed:
+                self._renewed[key] = now
+
+    async def _close_lapsed(self) -> None:
+        async with self._database.statement() as connection:
+            closed = await close_lapsed_runs(
+                connection,
+                dt.datetime.now(dt.UTC),
+                error_type=problems.INTERRUPTED_TYPE,
+                error_detail=problems.INTERRUPTED_DETAIL,
+            )
+        if closed:
+            logger.warning("closed %d runs whose processes went away", closed)

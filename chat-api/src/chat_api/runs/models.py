@@ -36,6 +36,7 @@ class RunRow(Table, table=True):
             ondelete="CASCADE",
         ),
         Index("ix_runs_conversation", "user_id", "conversation_id", "run_id"),
+        Index("ix_runs_lease", "lease_expires_at", postgresql_where=_ACTIVE, sqlite_where=_ACTIVE),
         # One active run per conversation, whatever the code above it does.
         Index(
             "uq_runs_active",

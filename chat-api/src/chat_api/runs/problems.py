@@ -62,5 +62,8 @@ class ToolsTimeoutProblem(ProblemError):
 
 
 INTERRUPTED_TYPE = "interrupted"
-INTERRUPTED_DETAIL = "The service stopped while it worked on this message. Send the message again."
+INTERRUPTED_DETAIL = (
+    "The service stopped while it worked on this message. "
+    "Some of it may have been done: look before you send the message again."
+)
 """How a run is closed whose process went away."""

@@ -5,8 +5,8 @@ The statements of a turn are built once, with parameters: building one costs mor
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -15,12 +15,14 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    exists,
     insert,
     select,
     tuple_,
     update,
 )
 
+from chat_api.agent.turn import Usage
 from chat_api.database import Connection, UtcDateTime, epoch_now, table_of
 from chat_api.runs.models import RunRow, ToolCallRow
 
@@ -46,7 +48,7 @@ class RunKey:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run."""
+    """A run: columns of its row."""
 
     run_id: str
     conversation_id: int
@@ -63,7 +65,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallRecord:
-    """A tool call; `result` is None while its outcome is not known."""
+    """A tool call: columns of its row. `result` is None while its outcome is not known."""
 
     run_id: str
     response_ordinal: int
@@ -111,64 +113,47 @@ _INSERT_CALL = insert(TOOL_CALLS).from_select(
     .where(_owned())
     .with_for_update(read=True),
 )
-_END_CALL = update(TOOL_CALLS).where(
-    TOOL_CALLS.c.user_id == bindparam("of_user"),
-    TOOL_CALLS.c.run_id == bindparam("of_run"),
-    TOOL_CALLS.c.response_ordinal == bindparam("of_ordinal"),
-    TOOL_CALLS.c.call_index == bindparam("of_index"),
-)
-_COMPLETE = (
-    update(RUNS)
-    .where(_owned())
-    .values(
-        status="completed",
-        lease_expires_at=None,
-        ended_at=bindparam("at", type_=UtcDateTime),
-        model_requests=bindparam("requests", type_=Integer),
-        input_tokens=bindparam("tokens_in", type_=BigInteger),
-        output_tokens=bindparam("tokens_out", type_=BigInteger),
+_END_CALL = (
+    update(TOOL_CALLS)
+    .where(
+        TOOL_CALLS.c.user_id == bindparam("of_user"),
+        TOOL_CALLS.c.run_id == bindparam("of_run"),
+        TOOL_CALLS.c.response_ordinal == bindparam("of_ordinal"),
+        TOOL_CALLS.c.call_index == bindparam("of_index"),
     )
+    .returning(exists(select(RUNS.c.run_id).where(_owned())))
 )
+_ENDED: Final[dict[str, Any]] = {
+    "lease_expires_at": None,
+    "ended_at": bindparam("at", type_=UtcDateTime),
+    "model_requests": bindparam("requests", type_=Integer),
+    "input_tokens": bindparam("tokens_in", type_=BigInteger),
+    "output_tokens": bindparam("tokens_out", type_=BigInteger),
+}
+_COMPLETE = update(RUNS).where(_owned()).values(**_ENDED, status="completed")
 _FAIL = (
     update(RUNS)
     .where(_owned())
     .values(
+        **_ENDED,
         status="failed",
-        lease_expires_at=None,
-        ended_at=bindparam("at", type_=UtcDateTime),
         error_type=bindparam("type", type_=Text),
         error_detail=bindparam("detail", type_=Text),
     )
 )
-_RUN = select(
-    RUNS.c.run_id,
-    RUNS.c.conversation_id,
-    RUNS.c.status,
-    RUNS.c.input,
-    RUNS.c.error_type,
-    RUNS.c.error_detail,
-    RUNS.c.model_requests,
-    RUNS.c.input_tokens,
-    RUNS.c.output_tokens,
-    RUNS.c.created_at,
-    RUNS.c.ended_at,
-).where(RUNS.c.user_id == bindparam("of_user"))
+_RUN = select(*(RUNS.c[field.name] for field in fields(RunRecord))).where(RUNS.c.user_id == bindparam("of_user"))
 _CALLS = (
-    select(
-        TOOL_CALLS.c.run_id,
-        TOOL_CALLS.c.response_ordinal,
-        TOOL_CALLS.c.call_index,
-        TOOL_CALLS.c.tool_name,
-        TOOL_CALLS.c.arguments,
-        TOOL_CALLS.c.result,
-        TOOL_CALLS.c.is_error,
-    )
+    select(*(TOOL_CALLS.c[field.name] for field in fields(ToolCallRecord)))
     .where(
         TOOL_CALLS.c.user_id == bindparam("of_user"),
         TOOL_CALLS.c.run_id.in_(bindparam("of_runs", expanding=True)),
     )
     .order_by(TOOL_CALLS.c.run_id, TOOL_CALLS.c.response_ordinal, TOOL_CALLS.c.call_index)
 )
+
+
+def _counted(usage: Usage) -> dict[str, int]:
+    return {"requests": usage.requests, "tokens_in": usage.input_tokens, "tokens_out": usage.output_tokens}
 
 
 async def insert_run(
@@ -233,11 +218,12 @@ async def insert_calls(connection: Connection, key: RunKey, calls: Sequence[Tool
     return True
 
 
-async def end_call(connection: Connection, key: RunKey, call: ToolCallRecord, now: dt.datetime) -> None:
-    """Write a call's outcome."""
-    await connection.execute(
+async def end_call(connection: Connection, key: RunKey, call: ToolCallRecord, now: dt.datetime) -> bool:
+    """Write a call's outcome, whoever owns the run by now, and tell whether the key still does."""
+    owned = await connection.execute(
         _END_CALL,
         {
+            **key.parameters,
             "of_user": key.user_id,
             "of_run": key.run_id,
             "of_ordinal": call.response_ordinal,
@@ -247,26 +233,36 @@ async def end_call(connection: Connection, key: RunKey, call: ToolCallRecord, no
             "ended_at": now,
         },
     )
+    return bool(owned.scalar_one_or_none())
 
 
-async def complete(
-    connection: Connection,
-    key: RunKey,
-    now: dt.datetime,
-    *,
-    model_requests: int,
-    input_tokens: int,
-    output_tokens: int,
-) -> bool:
+async def complete(connection: Connection, key: RunKey, now: dt.datetime, usage: Usage) -> bool:
     """Move an owned, running run to `completed`; False where it is not that any more."""
-    usage = {"requests": model_requests, "tokens_in": input_tokens, "tokens_out": output_tokens}
-    ended = await connection.execute(_COMPLETE, {**key.parameters, **usage, "at": now})
+    ended = await connection.execute(_COMPLETE, {**key.parameters, **_counted(usage), "at": now})
     return ended.rowcount == 1
 
 
-async def fail(connection: Connection, key: RunKey, now: dt.datetime, *, error_type: str, error_detail: str) -> bool:
+async def fail(
+    connection: Connection, key: RunKey, now: dt.datetime, *, error_type: str, error_detail: str, usage: Usage
+) -> bool:
     """Move an owned, running run to `failed`; False where it is not that any more."""
-    ended = await connection.execute(_FAIL, {**key.parameters, "at": now, "type": error_type, "detail": error_detail})
+    why = {"type": error_type, "detail": error_detail}
+    ended = await connection.execute(_FAIL, {**key.parameters, **_counted(usage), **why, "at": now})
+    return ended.rowcount == 1
+
+
+async def expire(connection: Connection, key: RunKey, now: dt.datetime, *, error_type: str, error_detail: str) -> bool:
+    """Move a run whose lease has passed to `failed`; False where it has been renewed or ended since."""
+    ended = await connection.execute(
+        update(RUNS)
+        .where(
+            RUNS.c.user_id == key.user_id,
+            RUNS.c.run_id == key.run_id,
+            RUNS.c.status.in_(ACTIVE),
+            RUNS.c.lease_expires_at < epoch_now(),
+        )
+        .values(status="failed", lease_expires_at=None, ended_at=now, error_type=error_type, error_detail=error_detail)
+    )
     return ended.rowcount == 1
 
 

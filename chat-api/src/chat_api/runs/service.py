@@ -6,10 +6,11 @@ No database connection is held while the model or a tool is asked.
 import asyncio
 import datetime as dt
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from uuid_utils import uuid7
@@ -26,7 +27,7 @@ from chat_api.conversations import repository as conversations
 from chat_api.conversations.problems import ConversationNotFoundError
 from chat_api.conversations.titles import title_of
 from chat_api.database import Connection, Database, DatabaseUnavailableError
-from chat_api.problems import InternalError, ProblemError
+from chat_api.problems import InternalError, ProblemError, unavailable
 from chat_api.runs import problems, repository
 from chat_api.runs.history import read_history
 from chat_api.runs.journal import RunJournal
@@ -37,6 +38,10 @@ logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 5
 """Time that runs whose callers are gone get to end when the service stops. Callers are waited for before."""
+
+COMMIT_PAUSE_SECONDS = 0.5
+"""Between two attempts to write an answer to a database that does not answer."""
+SOME_WAS_DONE = "Some of it may have been done: look before you send the message again."
 
 _PROBLEMS: dict[type[AgentError], type[ProblemError]] = {
     ModelFailedError: problems.ModelFailedProblem,
@@ -65,6 +70,8 @@ class _Admitted:
     history: Sequence[PastRun]
     now: dt.datetime
     zone: ZoneInfo
+    leased_since: float
+    """Monotonic time before the lease was written."""
 
 
 class Answering(Protocol):
@@ -154,6 +161,7 @@ class RunService:
 
     async def _admit(self, user_id: str, message: str, conversation_id: int | None, timezone: str) -> _Admitted:
         now = dt.datetime.now(dt.UTC)
+        leased_since = time.monotonic()
         key = RunKey(user_id, str(uuid7()), attempt=1)
         history: list[PastRun] = []
         async with self._database.writing() as connection:
@@ -174,7 +182,7 @@ class RunService:
                 now=now,
                 lease_seconds=self._lease_seconds,
             )
-        return _Admitted(key, conversation_id, message, history, now, ZoneInfo(timezone))
+        return _Admitted(key, conversation_id, message, history, now, ZoneInfo(timezone), leased_since)
 
     async def _make_way(self, connection: Connection, user_id: str, conversation_id: int, now: dt.datetime) -> None:
         """Close an active run whose process went away; refuse where one is really at work."""
@@ -182,44 +190,73 @@ class RunService:
         if active is None:
             return
         key, alive = active
-        if alive:
+        if alive or not await repository.expire(
+            connection, key, now, error_type=problems.INTERRUPTED_TYPE, error_detail=problems.INTERRUPTED_DETAIL
+        ):
             raise problems.RunActiveError(
                 "The conversation is still working on a message. Wait for its answer, then send yours again.",
                 run_id=key.run_id,
             )
-        await repository.fail(
-            connection,
-            key,
-            now,
-            error_type=problems.INTERRUPTED_TYPE,
-            error_detail=problems.INTERRUPTED_DETAIL,
-        )
 
     async def _execute(self, run: _Admitted) -> Completed:
-        journal = RunJournal(self._database, run.key)
+        journal = RunJournal(self._database, self._leases, run.key)
         turn = Turn(run.key.user_id, run.key.run_id, run.message, run.history, run.now.astimezone(run.zone))
-        with self._leases.hold(run.key):
+        named: dict[str, Any] = {"run_id": run.key.run_id, "conversation_id": run.conversation_id}
+        with self._leases.hold(run.key, run.leased_since):
             try:
                 answer = await self._agent.answer(turn, journal)
                 return await self._commit(run, journal, answer)
             except AgentError as error:
-                problem = _PROBLEMS[type(error)](str(error), run_id=run.key.run_id, conversation_id=run.conversation_id)
-                await self._fail(run.key, problem.type, problem.detail)
+                detail = f"{error} {SOME_WAS_DONE}" if journal.calls else str(error)
+                problem = _PROBLEMS[type(error)](detail, **named)
+                await self._fail(run.key, journal, problem.type, problem.detail)
                 raise problem from error
-            except (problems.RunLostError, DatabaseUnavailableError):
-                raise  # nothing can be written for this run; once its lease has passed, it counts as interrupted
+            except problems.RunLostError:
+                raise
+            except DatabaseUnavailableError as error:
+                with suppress(DatabaseUnavailableError):  # it may be back; if not, the lease's end closes the run
+                    await self._fail(run.key, journal, problems.INTERRUPTED_TYPE, problems.INTERRUPTED_DETAIL)
+                raise unavailable(f"The database does not answer. {SOME_WAS_DONE}", **named) from error
             except asyncio.CancelledError:
-                await self._fail(run.key, problems.INTERRUPTED_TYPE, problems.INTERRUPTED_DETAIL)
+                await self._fail(run.key, journal, problems.INTERRUPTED_TYPE, problems.INTERRUPTED_DETAIL)
                 raise
             except Exception:
-                await self._fail(run.key, InternalError.type, "The service made a mistake. Send the message again.")
+                logger.exception("run %s met a defect", run.key.run_id)
+                await self._fail(run.key, journal, InternalError.type, f"The service made a mistake. {SOME_WAS_DONE}")
                 raise
 
     async def _commit(self, run: _Admitted, journal: RunJournal, answer: Answer) -> Completed:
+        """Write the answer, and write it again where the database did not say whether it has.
+
+        Every attempt is guarded by status and attempt, so one that follows a success changes nothing.
+        """
+        lost_answer = False
+        while True:
+            try:
+                message_id = await self._write_answer(run, journal, answer)
+                break
+            except problems.RunLostError:
+                async with self._database.reading() as connection:
+                    written = await conversations.answer_of(connection, run.key.user_id, run.key.run_id)
+                if not lost_answer or written is None:
+                    raise
+                message_id = written
+                break
+            except DatabaseUnavailableError:
+                if not self._leases.holds(run.key):
+                    raise
+                lost_answer = True
+            await asyncio.sleep(COMMIT_PAUSE_SECONDS)
+        return Completed(run.conversation_id, run.key.run_id, message_id, answer.text, list(journal.calls.values()))
+
+    async def _write_answer(self, run: _Admitted, journal: RunJournal, answer: Answer) -> int:
         now = dt.datetime.now(dt.UTC)
         async with self._database.writing() as connection:
             # The conversation first, as admission does: two transactions that lock in one order never deadlock.
-            message_id = await conversations.append_pair(
+            message_id = await conversations.take_message_numbers(connection, run.key.user_id, run.conversation_id, now)
+            if message_id is None or not await repository.complete(connection, run.key, now, journal.usage):
+                raise problems.RunLostError("The conversation was deleted, or the run ended, while it worked.")
+            await conversations.insert_pair(
                 connection,
                 run.key.user_id,
                 run.conversation_id,
@@ -228,19 +265,17 @@ class RunService:
                 asked_at=run.now,
                 answer=answer.text,
                 answered_at=now,
+                answer_id=message_id,
             )
-            completed = message_id is not None and await repository.complete(
-                connection,
-                run.key,
-                now,
-                model_requests=answer.usage.requests,
-                input_tokens=answer.usage.input_tokens,
-                output_tokens=answer.usage.output_tokens,
-            )
-            if message_id is None or not completed:
-                raise problems.RunLostError("The conversation was deleted, or the run ended, while it worked.")
-        return Completed(run.conversation_id, run.key.run_id, message_id, answer.text, list(journal.calls.values()))
+        return message_id
 
-    async def _fail(self, key: RunKey, error_type: str, detail: str) -> None:
+    async def _fail(self, key: RunKey, journal: RunJournal, error_type: str, detail: str) -> None:
         async with self._database.writing() as connection:
-            await repository.fail(connection, key, dt.datetime.now(dt.UTC), error_type=error_type, error_detail=detail)
+            await repository.fail(
+                connection,
+                key,
+                dt.datetime.now(dt.UTC),
+                error_type=error_type,
+                error_detail=detail,
+                usage=journal.usage,
+            )

@@ -9,10 +9,12 @@ from todo_chat_shared.tasks import DESCRIPTION_MAX_CHARS, TAG_MAX_CHARS, TAGS_MA
 
 from mcp_todo_server.tasks.errors import InvalidArgumentsError
 from mcp_todo_server.tasks.schemas import PAGE_MAX, QUERY_MAX_CHARS, Arguments
+from mcp_todo_server.tasks.text import RefusedTextError
 
 ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 
 _SHOWN_CHARS: Final = 60
+_SHOWN_ARGUMENTS: Final = 5
 _PRIORITY: Final = 'one of low, normal, high, urgent, such as "high"'
 _DATE: Final = 'a date such as "2026-12-24"'
 _EXPECTED: Final[Mapping[str, str]] = {
@@ -41,17 +43,20 @@ def parse(model: type[ArgumentsT], tool: str, arguments: Mapping[str, Any]) -> A
     """Check the arguments of a call of `tool`.
 
     Raises:
-        InvalidArgumentsError: One of them is wrong. The text names every wrong one.
+        InvalidArgumentsError: One of them is wrong. The text names the wrong ones, or the first few of many.
     """
     try:
         return model.model_validate(dict(arguments))
     except ValidationError as error:
-        lines: dict[str, str] = {}
+        wrong: dict[str, dict[str, Any]] = {}
         for detail in error.errors(include_url=False):
-            name = str(detail["loc"][0]) if detail["loc"] else ""
             # A union reports each of its members; the first line about an argument says it all.
-            lines.setdefault(name, _explain(model, tool, name, dict(detail), arguments))
-        raise InvalidArgumentsError("; ".join(lines.values())) from None
+            wrong.setdefault(str(detail["loc"][0]) if detail["loc"] else "", dict(detail))
+        shown = list(wrong.items())[:_SHOWN_ARGUMENTS]
+        lines = [_explain(model, tool, name, detail, arguments) for name, detail in shown]
+        if len(wrong) > len(shown):
+            lines.append(f"and {len(wrong) - len(shown)} more")
+        raise InvalidArgumentsError("; ".join(lines)) from None
 
 
 def _explain(model: type[Arguments], tool: str, name: str, detail: dict[str, Any], arguments: Mapping[str, Any]) -> str:
@@ -62,7 +67,7 @@ def _explain(model: type[Arguments], tool: str, name: str, detail: dict[str, Any
         return f"{_shown(name)} is not an argument of {tool}; it takes {', '.join(model.model_fields)}"
     if detail["type"] == "missing":
         return f"{name} is missing; it must be {_EXPECTED[name]}"
-    if detail["type"] == "value_error" and "control characters" in own_words:
+    if isinstance(detail.get("ctx", {}).get("error"), RefusedTextError):
         return f"{name} {own_words}"
     return f"{name} must be {_EXPECTED[name]}; got {_shown(arguments.get(name))}"
 

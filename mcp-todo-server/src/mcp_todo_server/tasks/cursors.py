@@ -5,20 +5,33 @@ that its user may not see, hence a checksum against accidents is enough.
 """
 
 import base64
-import binascii
 import datetime as dt
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter
+from todo_chat_shared.tasks import TaskId
 
 from mcp_todo_server.tasks.errors import InvalidCursorError
-from mcp_todo_server.tasks.schemas import ListTasks
+from mcp_todo_server.tasks.schemas import ListTasks, TaskSort
 
 _DIGEST_BYTES: Final = 9
 
 SortKey = int | dt.datetime | None
 """The sorted column's value in the last row of a page; None where that column is empty or is the number."""
+
+_Instant = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(dt.UTC))]
+_Rank = Annotated[int, Field(ge=0, le=3)]
+_PAYLOADS: Final[dict[TaskSort, TypeAdapter[Any]]] = {
+    "created": TypeAdapter(tuple[None, TaskId]),
+    "newest": TypeAdapter(tuple[None, TaskId]),
+    "due": TypeAdapter(tuple[_Instant | None, TaskId]),
+    "priority": TypeAdapter(tuple[_Rank, TaskId]),
+    "updated": TypeAdapter(tuple[_Instant, TaskId]),
+}
+"""What a cursor of each order holds. Anybody can work the checksum out, so the rest is checked as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +59,13 @@ def decode(arguments: ListTasks) -> Position | None:
         return None
     try:
         raw = base64.b64decode(arguments.cursor + "=" * (-len(arguments.cursor) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        digest, payload = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
+        if digest != _digest(arguments, payload):
+            raise InvalidCursorError
+        position = Position(*_PAYLOADS[arguments.sort].validate_json(payload))
+    except (ValueError, OverflowError):  # an instant so late that it has no UTC
         raise InvalidCursorError from None
-    digest, payload = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
-    if digest != _digest(arguments, payload):
-        raise InvalidCursorError
-    key, task_id = json.loads(payload)
-    position = Position(dt.datetime.fromisoformat(key) if isinstance(key, str) else key, task_id)
-    if encode(arguments, position) != arguments.cursor:  # unused bits of the last letter
+    if encode(arguments, position) != arguments.cursor:  # another spelling, or unused bits of the last letter
         raise InvalidCursorError
     return position
 

@@ -1,7 +1,6 @@
 """Tables of tasks and their tags."""
 
 import datetime as dt
-from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -19,9 +18,7 @@ from todo_chat_shared.tasks import TAG_MAX_CHARS, TITLE_MAX_CHARS
 from todo_chat_shared.tokens import USER_ID_MAX_CHARS
 
 from mcp_todo_server.database import Table, UtcDateTime
-
-FOLDED_TAG_MAX_CHARS: Final = 3 * TAG_MAX_CHARS
-"""Case folding can make three characters of one."""
+from mcp_todo_server.tasks.text import FOLDED_TAG_MAX_CHARS
 
 
 class TaskRow(Table, table=True):

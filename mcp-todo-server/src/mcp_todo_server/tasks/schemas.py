@@ -27,7 +27,7 @@ from todo_chat_shared.tasks import (
     TaskId,
 )
 
-from mcp_todo_server.tasks.text import LINE_BREAKS, fold, refuse_control_characters
+from mcp_todo_server.tasks.text import LINE_BREAKS, fold, refuse_control_characters, refuse_long_when_folded
 
 QUERY_MAX_CHARS: Final = 200
 PAGE_DEFAULT: Final = 50
@@ -87,7 +87,7 @@ def _list_from_json(value: Any) -> Any:
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):  # a text of nothing but brackets nests too deep
             return value
     return value
 
@@ -117,10 +117,15 @@ Description = Annotated[str, Field(max_length=DESCRIPTION_MAX_CHARS), AfterValid
 Date = Annotated[dt.date, BeforeValidator(_date_text), AfterValidator(_date_in_range)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant_text), AfterValidator(_instant_in_range)]
 Tag = Annotated[
-    str, Field(min_length=1, max_length=TAG_MAX_CHARS), AfterValidator(_one_line), AfterValidator(_not_empty)
+    str,
+    Field(min_length=1, max_length=TAG_MAX_CHARS),
+    AfterValidator(_one_line),
+    AfterValidator(_not_empty),
+    AfterValidator(refuse_long_when_folded),
 ]
 Tags = Annotated[list[Tag], Field(max_length=TAGS_MAX), BeforeValidator(_list_from_json), AfterValidator(_distinct)]
 Cleared = Literal[""]
+_CLEARABLE: Final = frozenset({"description", "due", "due_at"})
 
 
 class Arguments(BaseModel):
@@ -147,6 +152,14 @@ class AddTask(Arguments):
     ] = None
     priority: Annotated[Priority, Field(description="Default normal")] = "normal"
     tags: Annotated[Tags, Field(description="Labels, compared without case")] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_given(cls, data: Any) -> Any:
+        # What `update_task` takes for "no value" means the same in a new task.
+        if isinstance(data, dict):
+            return {name: value for name, value in data.items() if value != "" or name not in _CLEARABLE}
+        return data
 
     @model_validator(mode="after")
     def _one_due(self) -> "AddTask":

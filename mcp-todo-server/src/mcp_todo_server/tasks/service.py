@@ -96,7 +96,8 @@ class TaskService:
     async def _write(
         self, name: str, user_id: str, arguments: ArgumentsT, effect_key: Any, act: Act[ArgumentsT]
     ) -> str:
-        effect = effect_of(user_id, effect_key, name, arguments.model_dump_json(exclude_none=True))
+        # What was given and no more: a default that a later release adds must not make it another call.
+        effect = effect_of(user_id, effect_key, name, arguments.model_dump_json(exclude_unset=True))
         async with self._database.writing() as session:
 
             async def perform() -> str:

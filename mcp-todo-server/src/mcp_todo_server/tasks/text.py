@@ -3,9 +3,18 @@
 import unicodedata
 from typing import Final
 
-LINE_BREAKS: Final = frozenset("\n\t")
+from todo_chat_shared.tasks import TAG_MAX_CHARS
+
+FOLDED_TAG_MAX_CHARS: Final = 3 * TAG_MAX_CHARS
+"""Room for a folded tag. Case folding makes at most three characters of one, but a compatibility character can
+stand for eighteen: a tag full of those is refused."""
+LINE_BREAKS: Final = frozenset("\r\n\t")
 """Control characters that a text of several lines may hold."""
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs"})
+
+
+class RefusedTextError(ValueError):
+    """A text that cannot be kept, for a reason that its length and type do not show. The words follow its name."""
 
 
 def refuse_control_characters(value: str, *, allowed: frozenset[str] = frozenset()) -> str:
@@ -15,11 +24,11 @@ def refuse_control_characters(value: str, *, allowed: frozenset[str] = frozenset
     can carry) are refused rather than dropped: a text is kept exactly or not at all.
 
     Raises:
-        ValueError: It holds such a character; the text names it and its place, counted from 1.
+        RefusedTextError: It holds such a character; the text names it and its place, counted from 1.
     """
     for position, character in enumerate(value, start=1):
         if character not in allowed and unicodedata.category(character) in _REFUSED_CATEGORIES:
-            raise ValueError(f"must not hold control characters; U+{ord(character):04X} is at place {position}")
+            raise RefusedTextError(f"must not hold control characters; U+{ord(character):04X} is at place {position}")
     return value
 
 
@@ -29,3 +38,17 @@ def fold(value: str) -> str:
     Both databases store the folded text and compare it as it is, so their own ideas of case play no part.
     """
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
+
+
+def refuse_long_when_folded(tag: str) -> str:
+    """Return `tag` if its folded form can be stored.
+
+    Raises:
+        RefusedTextError: It is too long.
+    """
+    if (length := len(fold(tag))) > FOLDED_TAG_MAX_CHARS:
+        raise RefusedTextError(
+            f"must not hold a tag of more than {FOLDED_TAG_MAX_CHARS} characters once ligatures and the like are "
+            f"written out; one has {length}"
+        )
+    return tag

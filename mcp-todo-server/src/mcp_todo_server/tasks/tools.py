@@ -2,7 +2,8 @@
 
 An outcome is definite or unknown, and the two are never confused. What is refused for good is a result with
 `is_error`, for the model to read. What may yet succeed (the database does not answer, a defect) is a protocol
-error, so that a caller sends the same call again rather than showing it to a model as an answer.
+error, so that a caller sends the same call again (where it has an effect key, or only reads) rather than showing
+it to a model as an answer.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ from mcp_todo_server.tasks.service import TaskService
 CALL_SECONDS: Final = 6
 """Longest time that a call may take; the waits for a pool connection and for SQLite's lock end before it."""
 TEMPORARILY_UNAVAILABLE: Final = "temporarily unavailable; send the same call again"
+OUTCOME_UNKNOWN: Final = "temporarily unavailable; it may have been done: check with list_tasks first"
+"""Said where a repeat could do the same a second time, since the call has no effect key."""
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +161,8 @@ async def answer(
         return _refusal(str(error))
     except Exception as error:
         logger.exception("%s failed", spec.name)
-        raise MCPError(INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE) from error
+        repeatable = spec.reads_only or effect_key is not None
+        raise MCPError(INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE if repeatable else OUTCOME_UNKNOWN) from error
     return CallToolResult(content=[TextContent(type="text", text=payload)], structured_content=json.loads(payload))
 
 

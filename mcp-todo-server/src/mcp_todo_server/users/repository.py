@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from sqlalchemy import case
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 
@@ -41,14 +42,22 @@ class UserRepository:
         number, timezone = result.one()
         return number, timezone
 
-    async def revoke_tokens(self, user_id: str, issued_before: dt.datetime) -> None:
-        """Refuse the user's tokens issued before that instant, from now on."""
-        new = UserRow(user_id=user_id, tokens_valid_from=issued_before)
-        await self._session.exec(
-            self._insert(new).on_conflict_do_update(
-                index_elements=[col(UserRow.user_id)], set_={"tokens_valid_from": issued_before}
+    async def revoke_tokens(self, user_id: str, issued_before: dt.datetime) -> dt.datetime:
+        """Refuse the user's tokens issued before that instant, from now on.
+
+        Returns the instant that counts: an earlier revocation that reaches further stays.
+        """
+        known = col(UserRow.tokens_valid_from)
+        result = await self._session.exec(
+            self._insert(UserRow(user_id=user_id, tokens_valid_from=issued_before))
+            .on_conflict_do_update(
+                index_elements=[col(UserRow.user_id)],
+                set_={"tokens_valid_from": case((known > issued_before, known), else_=issued_before)},
             )
+            .returning(known)
         )
+        valid_from: dt.datetime = result.one()[0]
+        return valid_from
 
     def _insert(self, row: UserRow) -> postgresql.Insert | sqlite.Insert:
         dialect = self._session.get_bind().dialect.name

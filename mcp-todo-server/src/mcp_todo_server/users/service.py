@@ -38,10 +38,12 @@ class UserService:
 
         Tokens carry whole seconds. So the instant is the next full second, and this returns only when it has
         come: what was issued before is refused, and what is issued afterwards is not.
+
+        A revocation never moves back. Where an earlier one was made by a clock ahead of this one, its instant
+        stays and is returned, though it has not come yet.
         """
         second = math.floor(time.time()) + 1
-        valid_from = dt.datetime.fromtimestamp(second, dt.UTC)
         async with self._database.writing() as session:
-            await UserRepository(session).revoke_tokens(user_id, valid_from)
+            valid_from = await UserRepository(session).revoke_tokens(user_id, dt.datetime.fromtimestamp(second, dt.UTC))
         await asyncio.sleep(max(0.0, second - time.time()))
         return valid_from

@@ -14,6 +14,7 @@ from agents.testing import assistant_message
 from chat_api.agent.errors import ModelFailedError, ModelTimeoutError
 from chat_api.agent.model import RunModel
 from chat_api.agent.turn import ToolCall, ToolOutcome
+from chat_api.agent.turn import Usage as RunUsage
 from openai.types.responses import ResponseFunctionToolCall
 
 RUN_ID = "0199c0de-0000-7000-8000-00000000abcd"
@@ -25,6 +26,12 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.entries: list[tuple[ToolCall, ToolOutcome | None]] = []
+
+    def model_responded(self, usage: RunUsage) -> None:
+        """Count nothing."""
+
+    def check_owned(self) -> None:
+        """Nobody else is there."""
 
     async def calls_requested(self, calls: Sequence[ToolCall]) -> None:
         """Note the calls."""
@@ -145,13 +152,13 @@ async def test_arguments_that_are_no_object_are_refused_and_the_refusal_is_journ
 async def test_an_unknown_tool_is_refused_by_name() -> None:
     outputs, model, journal = await answered([call("fly\x00_away", '{"to": "moon"}'), call("add_task")])
     names = [item.name for item in outputs[0] if isinstance(item, ResponseFunctionToolCall)]
-    assert names == ["fly_away", "add_task"]
+    assert names == ["fly__away", "add_task"]
     (refusal,) = model.refusals.values()
     assert json.loads(refusal.result) == {"error": "Tool 'fly_away' not found."}
     assert [(entry.tool_name, outcome) for entry, outcome in journal.entries] == [
-        ("fly_away", None),
+        ("fly__away", None),
         ("add_task", None),
-        ("fly_away", refusal),
+        ("fly__away", refusal),
     ]
     assert journal.entries[0][0].arguments == '{"to":"moon"}'
 

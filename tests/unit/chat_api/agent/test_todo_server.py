@@ -256,3 +256,22 @@ async def test_without_any_tool_list_there_is_no_turn(opened: Open) -> None:
     async with opened(Server(refuse, method="tools/list"), timeout_seconds=1) as todo:
         with pytest.raises(ToolsUnavailableError):
             await todo.tools("ann")
+
+
+@pytest.mark.parametrize(
+    "answer", [status(400), status(404), status(413), status(421), rpc_error(-32601), rpc_error(-32602)]
+)
+async def test_what_the_server_will_never_take_is_not_sent_again(opened: Open, answer: Answer) -> None:
+    server = Server(answer)
+    async with opened(server) as todo:
+        with pytest.raises(ToolsUnavailableError, match="operator"):
+            await todo.call("ann", "add_task", {}, KEY)
+    assert len(server.requests) == 1
+
+
+async def test_many_turns_at_once_fetch_the_tool_list_once(opened: Open) -> None:
+    server = Server(LISTED, method="tools/list")
+    async with opened(server) as todo:
+        lists = await asyncio.gather(*(todo.tools("ann") for _ in range(20)))
+    assert len(server.requests) == 1
+    assert all(tools is lists[0] for tools in lists)

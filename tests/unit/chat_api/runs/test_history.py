@@ -3,11 +3,12 @@
 import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chat_api import schema
 from chat_api.agent.history import estimated_tokens
-from chat_api.agent.turn import PastRun
+from chat_api.agent.turn import PastRun, Usage
 from chat_api.conversations import repository as conversations
 from chat_api.database import Database
 from chat_api.runs import repository as runs
@@ -41,12 +42,13 @@ class Transcript:
                 if call.result is not None:
                     await runs.end_call(connection, key, call, NOW)
             if answer is None:
-                await runs.fail(connection, key, NOW, error_type="x", error_detail="x")
+                await runs.fail(connection, key, NOW, error_type="x", error_detail="x", usage=Usage())
                 return
-            await conversations.append_pair(
-                connection, "ann", 1, key.run_id, question=f"{number}", asked_at=NOW, answer=answer, answered_at=NOW
-            )
-            await runs.complete(connection, key, NOW, model_requests=1, input_tokens=1, output_tokens=1)
+            answer_id = await conversations.take_message_numbers(connection, "ann", 1, NOW)
+            assert answer_id is not None
+            pair: dict[str, Any] = {"question": f"{number}", "asked_at": NOW, "answer": answer, "answered_at": NOW}
+            await conversations.insert_pair(connection, "ann", 1, key.run_id, **pair, answer_id=answer_id)
+            await runs.complete(connection, key, NOW, Usage())
 
     async def history(self, token_budget: int = EVERYTHING, user_id: str = "ann") -> list[PastRun]:
         """Read what a model would be told."""

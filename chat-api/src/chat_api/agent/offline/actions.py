@@ -10,7 +10,8 @@ from todo_chat_shared.tasks import Task
 from chat_api.agent.offline import replies
 from chat_api.agent.offline.context import Context, Reply
 from chat_api.agent.offline.conversation import Refusal
-from chat_api.agent.offline.intents import Act, Add, Change, Draft, Find, Look, Question, When
+from chat_api.agent.offline.grammar.words import TAG
+from chat_api.agent.offline.intents import Act, Add, Change, Draft, Filters, Find, Look, Question, When
 from chat_api.agent.offline.lists import completed_within, list_arguments, within
 from chat_api.agent.offline.replay import Replay, Request
 from chat_api.agent.offline.targets import Resolved, resolve
@@ -39,18 +40,20 @@ def add(intent: Add, replay: Replay, now: dt.datetime) -> Reply:
 
 
 def find(intent: Find, replay: Replay, now: dt.datetime) -> Reply:
-    """List tasks. Where a search or "what's left" finds nothing, it looks further once."""
+    """List tasks. Where a search or "what's left" finds nothing, it looks further."""
     filters = intent.filters
     page = replay.page(**list_arguments(filters, SHOWN_MOST))
     if isinstance(page, Refusal):
         return Reply(replies.refused(page.text))
     preface = ""
-    if not page.tasks and (filters.query or (intent.left and filters.period)):
-        preface = f"There are no {replies.heading(filters, now)}. "
-        filters = replace(filters, status="all") if filters.query else replace(filters, period=None)
+    for wider in [] if page.tasks else _wider(intent):
+        preface = f"There are no {replies.heading(intent.filters, now)}. "
+        filters = wider
         page = replay.page(**list_arguments(filters, SHOWN_MOST))
         if isinstance(page, Refusal):
             return Reply(replies.refused(page.text))
+        if page.tasks:
+            break
     tasks = [task for task in page.tasks if filters.status != "all" or filters.query or task.status != "deleted"]
     days = completed_within(filters)
     if days:
@@ -117,12 +120,18 @@ def undo(replay: Replay, context: Context, now: dt.datetime) -> Reply:
     if any(call.name not in _INVERSE for call in context.changes):
         return Reply("I can't take back a change inside a task. Tell me what it should be instead.")
     requests, ids = [], []
-    for call in context.changes:
+    # The last comes first: what was completed and then deleted has to be restored before it can be reopened.
+    for call in reversed(context.changes):
         if isinstance(call.outcome, Task):
             requests.append(Request(_INVERSE[call.name], {"task_id": call.outcome.task_id}))
             ids.append(call.outcome.task_id)
     outcomes = replay.tasks(requests)
-    return _done(_UNDONE[requests[0].name], outcomes, ids, [], now)
+    replied: list[Reply] = []
+    for name in dict.fromkeys(request.name for request in requests):
+        mine = [place for place, request in enumerate(requests) if request.name == name]
+        done = _done(_UNDONE[name], [outcomes[place] for place in mine], [ids[place] for place in mine], [], now)
+        replied.append(done)
+    return Reply("\n".join(reply.text for reply in replied), tuple(task for reply in replied for task in reply.shown))
 
 
 def ask(question: Question) -> Reply:
@@ -131,6 +140,15 @@ def ask(question: Question) -> Reply:
         f"- #{number} {title}" for number, title in zip(question.candidates, question.titles, strict=True)
     )
     return Reply(f"Which one do you mean?\n{offered}", question=question)
+
+
+def _wider(intent: Find) -> list[Filters]:
+    """Return where to look next: a word that is in no title may be a tag, or in a task that is no longer open."""
+    filters = intent.filters
+    if not filters.query:
+        return [replace(filters, period=None)] if intent.left and filters.period else []
+    tag = [replace(filters, query=None, tag=filters.query)] if TAG.fullmatch(f"#{filters.query}") else []
+    return [*tag, replace(filters, status="all")]
 
 
 def _done(
@@ -193,14 +211,16 @@ def _update(intent: Change, task: Task | None, now: dt.datetime) -> dict[str, An
         arguments.update(_due(_completed(intent.when, task, now)))
     if intent.priority:
         arguments["priority"] = intent.priority
+    if intent.clear_tags:
+        arguments["tags"] = []
     if intent.clear_due:
         arguments.update(due="", due_at="")
     if intent.shift and task:
         later = _later(task, intent.shift, now)
         if later is None:
             return (
-                f"#{task.task_id} {task.title} has no date to count from. Say, for example: move"
-                f" #{task.task_id} to Friday."
+                f"#{task.task_id} {task.title} has no {'time' if task.due else 'date'} to count from. Say, for"
+                f" example: move #{task.task_id} to Friday{' at 5pm' if task.due else ''}."
             )
         arguments.update(_due(later))
     if (intent.add_tags or intent.remove_tags) and task:
@@ -236,7 +256,7 @@ def _later(task: Task, shift: dt.timedelta, now: dt.datetime) -> When | None:
             # By the clock on the wall: a day later is the same hour, also where clocks change in between.
             wall = task.due_at.astimezone(now.tzinfo) + shift
             return When(due_at=wall.astimezone(dt.UTC).astimezone(now.tzinfo))
-        if task.due and shift >= dt.timedelta(days=1):
+        if task.due and not shift % dt.timedelta(days=1):
             return When(due=task.due + shift)
     except OverflowError:
         return None

@@ -1,6 +1,7 @@
 """Answers to the assistant's own questions: "the second one", "3", "the blue one", "both", "all of them"."""
 
 import datetime as dt
+import re
 from dataclasses import replace
 
 from chat_api.agent.offline import replies
@@ -9,11 +10,12 @@ from chat_api.agent.offline.context import Reply
 from chat_api.agent.offline.dates import find_when
 from chat_api.agent.offline.grammar.additions import drafts_of
 from chat_api.agent.offline.grammar.targets import read_target
-from chat_api.agent.offline.grammar.words import polite
+from chat_api.agent.offline.grammar.words import polite, unquoted
 from chat_api.agent.offline.intents import (
     Act,
     Add,
     Change,
+    Draft,
     Every,
     Filters,
     Incomplete,
@@ -30,6 +32,8 @@ from chat_api.agent.offline.intents import (
 from chat_api.agent.offline.targets import matching, pick
 
 _ANSWER_CHARS = 300
+_AGREED = frozenset({"yes", "yep", "yeah", "sure", "ok", "okay"})
+_LEAD = re.compile(r"(?:(?:move|change|make|set) it )?(?:to|for|until|till) ", re.IGNORECASE)
 
 
 def answer_to(
@@ -46,6 +50,8 @@ def answer_to(
     if intents == (Talk("dismiss"),):
         return Reply(replies.TALK["dismiss"])
     text = polite(" ".join(said.split()))
+    if text.lower() in _AGREED:
+        return ask(question)
     if not text or len(text) > _ANSWER_CHARS:
         return None
     target = read_target(text, now, "open")
@@ -53,7 +59,8 @@ def answer_to(
     for named in target:
         ids = _choose(named, question, exact="#" in text)
         if ids is None:
-            return None
+            # "The green one" is an answer, only not one that fits.
+            return ask(question) if intents == (Unknown(),) and text.lower().endswith(" one") else None
         if not ids or (isinstance(named, Words) and len(ids) > 1):
             return ask(_narrowed(question, ids)) if _is_answer(intents) else None
         chosen.extend(number for number in ids if number not in chosen)
@@ -67,9 +74,11 @@ def completed_by(
     said: str, intents: tuple[Intent, ...], incomplete: Incomplete, now: dt.datetime
 ) -> tuple[Intent, ...] | None:
     """Return the command that a message completes, or None where it is a command of its own."""
+    text = polite(" ".join(said.split()))
+    if isinstance(incomplete.intent, Change):
+        return _changed_by(text, intents, incomplete.intent, now)
     if not _is_answer(intents):
         return None
-    text = polite(" ".join(said.split()))
     match incomplete.intent:
         case None:
             drafts = drafts_of(text, now) if len(text) <= _ANSWER_CHARS else ()
@@ -77,11 +86,16 @@ def completed_by(
         case Act() as command:
             target = read_target(text, now, "open") if len(text) <= _ANSWER_CHARS else ()
             return (replace(command, target=target),) if target else None
-        case Change() as command:
-            found = next(
-                (when for lead in ("", "on ", "at ") if (when := find_when(lead + text, now)) and not when.rest), None
-            )
-            return (replace(command, when=found.when),) if found else None
+
+
+def _changed_by(text: str, intents: tuple[Intent, ...], command: Change, now: dt.datetime) -> tuple[Intent, ...] | None:
+    if command.title is not None:
+        # "Buy bread" would be a task of its own, were it not for the question.
+        named = _is_answer(intents) or intents == (Add((Draft(text),)),)
+        return (replace(command, title=unquoted(_LEAD.sub("", text, count=1))),) if named and text else None
+    said = _LEAD.sub("", text, count=1)
+    found = next((when for lead in ("", "on ", "at ") if (when := find_when(lead + said, now)) and not when.rest), None)
+    return (replace(command, when=found.when),) if found else None
 
 
 def _is_answer(intents: tuple[Intent, ...]) -> bool:

@@ -126,14 +126,16 @@ class Change:
 
     target: Target
     title: str | None = None
+    """Empty while it is still to be asked for."""
     description: str | None = None
     when: When | None = None
     shift: dt.timedelta | None = None
-    """Later by so much than the task's own date."""
+    """Later by so much than the task's own date; earlier where it is negative."""
     clear_due: bool = False
     priority: Priority | None = None
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
+    clear_tags: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class Undo:
 class Talk:
     """Words that need no tool."""
 
-    kind: Literal["hello", "thanks", "help", "dismiss", "ok", "self"]
+    kind: Literal["hello", "thanks", "help", "dismiss", "ok", "self", "portions"]
 
 
 @dataclass(frozen=True, slots=True)

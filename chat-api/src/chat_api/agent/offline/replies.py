@@ -26,6 +26,7 @@ TALK: dict[str, str] = {
     "help": f"{INTRODUCTION} You can say, for example:\n{EXAMPLES}\n- rename 4 to call the plumber\n- undo",
     "self": f"{INTRODUCTION} For example:\n{EXAMPLES}",
     "dismiss": "All right, I've left everything as it is.",
+    "portions": "That's more than I can do at once, so I've done nothing yet. Please say one or two things at a time.",
     "ok": "All right. Anything else for your todo list?",
 }
 DID = {"complete": "Completed", "reopen": "Reopened", "delete": "Deleted", "restore": "Restored"}
@@ -91,7 +92,7 @@ def heading(filters: Filters, now: dt.datetime) -> str:
     if filters.overdue:
         name = "overdue tasks"
     if filters.priority:
-        name = f"{filters.priority}-priority {name}"
+        name = f"{filters.priority} {name}" if filters.priority == "urgent" else f"{filters.priority}-priority {name}"
     if filters.tag:
         name += f" tagged #{filters.tag}"
     if filters.query:
@@ -113,6 +114,6 @@ def period_words(period: Period, today: dt.date) -> str:
 def refused(text: str, task_id: int | None = None) -> str:
     """Return a tool's refusal for the user: its first clause, without the advice that is for callers of the tool."""
     reason = text.split(";")[0].strip().rstrip(".")
-    if task_id is not None and "does not exist" in reason:
+    if task_id is not None and (task_id < 1 or "does not exist" in reason):
         return f"There is no task #{task_id}."
     return f"That didn't work{f' for #{task_id}' if task_id is not None else ''}: {reason}."

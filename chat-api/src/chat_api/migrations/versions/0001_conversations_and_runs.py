@@ -59,6 +59,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_runs_conversation", "runs", ["user_id", "conversation_id", "run_id"])
+    op.create_index("ix_runs_lease", "runs", ["lease_expires_at"], postgresql_where=ACTIVE, sqlite_where=ACTIVE)
     op.create_index(
         "uq_runs_active",
         "runs",

@@ -9,9 +9,12 @@ const message = element("message");
 const send = element("send");
 const transcript = element("transcript");
 
+const inDemo = document.documentElement.dataset.demo === "yes";
+
 let session = null; // {userId, token}
+let lastUserId = null; // whose conversation the page shows
 let conversationId = null;
-let pending = null; // the message that was sent, or is to be sent again: {text, key}
+let pending = null; // the message that was sent, or is to be sent again: {text, key, tokenRenewed}
 let generation = 0; // grows with "New conversation", so that a late answer does not land in the new one
 
 function append(parent, tag, className, text) {
@@ -91,12 +94,15 @@ async function ask(text, key) {
 
 function inPlainWords(error) {
   if (error.status !== undefined) return error.message;
-  if (error.name === "TimeoutError") return `No answer within ${REQUEST_SECONDS} seconds.`;
-  return "The server cannot be reached. Is it running?";
+  const what = error.name === "TimeoutError"
+    ? `No answer within ${REQUEST_SECONDS} seconds.`
+    : "The connection was lost, or the server is not running.";
+  return `${what} What you asked for may still be carried out: look at your tasks before you send it again.`;
 }
 
 async function deliver() {
   const ours = generation;
+  let renewToken = false;
   element("problem").hidden = true;
   setBusy(true);
   try {
@@ -111,10 +117,17 @@ async function deliver() {
     if (ours !== generation) return;
     // A failed first message has made its conversation all the same: go on in it.
     conversationId ??= error.conversationId ?? null;
-    if (error.status === 401) askForToken(`The token was refused: ${error.message}`);
-    else showProblem(inPlainWords(error));
+    if (error.status !== 401) showProblem(inPlainWords(error));
+    else if (inDemo && !pending.tokenRenewed) renewToken = true;
+    else askForToken(`The token was refused: ${error.message}`);
   } finally {
     if (ours === generation) setBusy(false);
+  }
+  if (renewToken) {
+    // The demo was started anew, or its token has expired: a fresh one is to be had, once for each message.
+    pending.tokenRenewed = true;
+    await signIn();
+    if (session !== null && ours === generation) deliver();
   }
 }
 
@@ -128,7 +141,7 @@ function submit(event) {
   }
   message.value = "";
   showTurn("user", text);
-  pending = { text, key: randomKey() };
+  pending = { text, key: randomKey(), tokenRenewed: false };
   deliver();
 }
 
@@ -150,6 +163,13 @@ function userOf(token) {
   return sub;
 }
 
+function useSession(next) {
+  // What another user said and was answered is neither shown nor sent on.
+  if (lastUserId !== null && lastUserId !== next.userId) startOver();
+  lastUserId = next.userId;
+  session = next;
+}
+
 function askForToken(reason) {
   session = null;
   element("sign-in-error").textContent = reason ?? "";
@@ -161,7 +181,7 @@ function useToken(event) {
   event.preventDefault();
   const token = element("token").value.trim();
   try {
-    session = { userId: userOf(token), token };
+    useSession({ userId: userOf(token), token });
   } catch {
     element("sign-in-error").textContent = "This is not a token: it should be three parts with dots between them.";
     return;
@@ -173,7 +193,7 @@ function useToken(event) {
 }
 
 async function signIn() {
-  if (document.documentElement.dataset.demo !== "yes") {
+  if (!inDemo) {
     askForToken();
     return;
   }
@@ -181,7 +201,7 @@ async function signIn() {
     const response = await fetch("/demo/token");
     if (!response.ok) throw await refusal(response);
     const { user_id: userId, token } = await response.json();
-    session = { userId, token };
+    useSession({ userId, token });
     message.focus();
   } catch (error) {
     askForToken(`The demo's token cannot be had: ${error.message}`);

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _AT = r"(?:(?:due )?(?:at|by|from|around|about|before|until|till) |@ ?)"
 _PART = r"(?: (?P<part>in the morning|in the afternoon|in the evening|at night))?"
 _DAY_AHEAD = (
-    r"(?= ?(?:$|[,.;!?)\]]| (?:on|by|today|tomorrow|tonight|this|next|in the|at night|and|to [a-z]+|(?:mon|tues"
+    r"(?= ?(?:$|[,.:;!?)\]]| (?:on|by|today|tomorrow|tonight|this|next|in the|at night|and|to [a-z]+|(?:mon|tues"
     r"|wednes|thurs|fri|satur|sun)day)\b))"
 )
 _HOURS = {

@@ -12,6 +12,7 @@ from chat_api.agent.offline.intents import When
 
 _GAP = re.compile(r"[ ,]*(?:and )?[ ,]*")
 _STRETCH = re.compile(r" ?(?:to|-|–|until|till)? ?")
+_BOTH = re.compile(r",? (?:and|or|&) ")
 _EDGES = " ,;:-–—"
 LONGEST = 1_000
 """Longer texts are no task's title; they are not searched, which bounds the time that a message can take."""
@@ -54,8 +55,13 @@ def find_when(text: str, now: dt.datetime) -> FoundWhen | None:
 
 
 def _last_clock(text: str) -> Clock | None:
-    """Return the last time of day; of a stretch ("from 3pm to 4pm") its beginning, with the words of both."""
+    """Return the last time of day; of a stretch ("from 3pm to 4pm") its beginning, with the words of both.
+
+    Two times ("at 8am and 8pm") are more than a task can be due at, so they stay in its title.
+    """
     clocks = widest(list(find_clocks(text)))
+    if len(clocks) > 1 and _BOTH.fullmatch(text[clocks[-2].end : clocks[-1].start]):
+        return None
     if len(clocks) > 1 and _STRETCH.fullmatch(text[clocks[-2].end : clocks[-1].start]):
         return replace(clocks[-2], end=clocks[-1].end)
     return clocks[-1] if clocks else None

@@ -26,6 +26,11 @@ _NO_DATE_AFTER = re.compile(
     r"\b(?:black|cyber|good|easter|palm|ash|super|shrove|giving|casual|taco|ruby|every|each|other)$",
     re.IGNORECASE,
 )
+_END = r"(?= ?(?:$|[,.:;!?)\]@]| (?:at|around|by|to|and|from|in|with|for)\b))"
+_NOUN_AFTER = re.compile(
+    r" (?!(?:at|with|and|or|to|by|from|in|on|for|around|about|before|after|then|please|it['’]?s)\b)[^\W\d_]",
+    re.IGNORECASE,
+)
 _COUNT_WORDS = {"a couple of": "2", "a": "1", "an": "1"}
 
 
@@ -57,7 +62,9 @@ def _near(match: re.Match[str], now: dt.datetime) -> dt.date:
 
 
 def _weekday(match: re.Match[str], now: dt.datetime) -> dt.date:
-    return days.weekday(match["name"], now.date(), next_week=(match["which"] or "").lower().startswith("next"))
+    which = (match["which"] or "").lower()
+    day = days.weekday(match["name"], now.date(), next_week=which.startswith("next"))
+    return day + dt.timedelta(days=7) if which.startswith("a week") else day
 
 
 def _distance(match: re.Match[str], now: dt.datetime) -> dt.date | dt.datetime | None:
@@ -102,7 +109,8 @@ def _weekend(match: re.Match[str], now: dt.datetime) -> dt.date:
 
 def _end(match: re.Match[str], now: dt.datetime) -> dt.date:
     following = (match["which"] or "").lower().startswith("next")
-    return days.end_of(match["unit"].lower(), now.date(), following=following)
+    unit = match["unit"].lower()
+    return days.end_of({"eod": "day", "eow": "week", "eom": "month"}.get(unit, unit), now.date(), following=following)
 
 
 def _start_of_next(match: re.Match[str], now: dt.datetime) -> dt.date:
@@ -110,7 +118,7 @@ def _start_of_next(match: re.Match[str], now: dt.datetime) -> dt.date:
 
 
 def _written(match: re.Match[str], now: dt.datetime) -> dt.date | None:
-    return days.written_date(match["date"].lower(), now.date())
+    return days.written_date(re.sub(r"(?<=\d)\.(\d{1,2})\.$", r"/\1", match["date"].lower()), now.date())
 
 
 def _nth(match: re.Match[str], now: dt.datetime) -> dt.date | None:
@@ -121,7 +129,7 @@ _FORMS: tuple[tuple[re.Pattern[str], _Meaning, bool], ...] = tuple(
     (re.compile(f"{_LEFT}{_LEAD}{pattern}{_RIGHT}", re.IGNORECASE), meaning, sure)
     for pattern, meaning, sure in (
         (
-            r"(?P<near>(?:the )?day after tomorrow|tomorrow|tmrw?|today|tonight|yesterday|this"
+            r"(?:(?:the )?end of )?(?P<near>(?:the )?day after tomorrow|tomorrow|tmrw?|today|tonight|yesterday|this"
             r" (?=morning|afternoon|evening))"
             r"(?: ?(?:in the )?(?P<part>morning|afternoon|evening|night))?",
             _near,
@@ -136,6 +144,10 @@ _FORMS: tuple[tuple[re.Pattern[str], _Meaning, bool], ...] = tuple(
             True,
         ),
         (rf"(?P<which>)(?P<name>{_WEEKDAY})(?: (?P<part>morning|afternoon|evening|night))?", _weekday, False),
+        (rf"(?P<name>{_WEEKDAY}),? (?:of )?(?P<which>next) week", _weekday, True),
+        (rf"(?P<which>a week )(?:on )?(?P<name>{_WEEKDAY})", _weekday, True),
+        (rf"(?P<which>next) week,? (?:on )?(?P<name>{_WEEKDAY})", _weekday, True),
+        (rf"(?P<which>)(?P<name>{_SHORT})(?= (?:at )?\d{{1,2}}(?:[:.]\d\d| ?[ap]\.?m)\b)", _weekday, True),
         (rf"(?P<prep>on|by|until|till|before|due) (?P<which>)(?P<name>{_SHORT})", _weekday, True),
         (
             (
@@ -160,6 +172,7 @@ _FORMS: tuple[tuple[re.Pattern[str], _Meaning, bool], ...] = tuple(
             _end,
             True,
         ),
+        (r"(?P<which>)(?P<unit>eo[dwm])", _end, True),
         (r"(?:the )?next (?P<unit>week|month|year)", _start_of_next, True),
         (
             rf"(?:{_WEEKDAY},? )?(?:the )?(?P<date>\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_LONG_MONTH}(?:,? [12]\d{{3}})?)",
@@ -177,8 +190,8 @@ _FORMS: tuple[tuple[re.Pattern[str], _Meaning, bool], ...] = tuple(
             False,
         ),
         (r"(?P<date>[12]\d{3}-\d\d-\d\d|\d{1,2}[/.]\d{1,2}[/.](?:[12]\d{3}|\d\d))", _written, True),
-        (r"(?P<prep>on|by|until|till|before|due) (?P<date>\d{1,2}/\d{1,2})", _written, True),
-        (r"(?P<prep>on|by|until|till|before|due) the (?P<number>\d{1,2})(?:st|nd|rd|th)", _nth, True),
+        (r"(?P<prep>on|by|until|till|before|due) (?P<date>\d{1,2}(?:/\d{1,2}|\.\d{1,2}\.))", _written, True),
+        (r"(?P<prep>on|by|until|till|before|due|for) (?:the )?(?P<number>\d{1,2})(?:st|nd|rd|th)" + _END, _nth, True),
     )
 )
 
@@ -200,7 +213,8 @@ def find_days(text: str, now: dt.datetime) -> Iterator[Span]:
                 match.start(),
                 match.end(),
                 lead,
-                sure or bool(lead),
+                # "for Monday" is a day, "for Monday meeting" is not.
+                sure or (bool(lead) and not (lead == "for" and _NOUN_AFTER.match(text, match.end()))),
                 day=None if at else value,
                 instant=value if isinstance(value, dt.datetime) else None,
                 part=part,

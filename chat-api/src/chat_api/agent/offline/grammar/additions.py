@@ -24,8 +24,9 @@ _LIST = r"(?:(?:my |the |our )?(?:to-?do ?|task ?|shopping ?)?(?:list|to-?dos|ta
 _NOUN = (
     r"(?:(?:an? |the |another |some |these |this |two |three |four |five |several |new |following |more "
     r"|to-?do )*(?:tasks?|to-?dos?|items?|reminders?|entry|things?)\b(?: (?:to|called|named|titled|saying"
-    r"|for me to|that says)\b)?:?)"
+    r"|for me to|that says|for(?! the \d))\b)?:?|the following:)"
 )
+_WHEN = r"(?:for|on|by|at|due|today|tonight|tomorrow)\b"
 _TRIGGERS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -36,19 +37,26 @@ _TRIGGERS = tuple(
         rf"(?:add|put|include) to {_LIST}:? ?",
         r"(?:add|jot down|write down|note down|note to self|note)\b:? ?",
         r"(?:new|another) (?:task|to-?do|item|reminder)s?\b:? ?",
-        r"(?:task|to-?do|reminder)s?: ?",
-        r"remind me(?: again)?(?: (?:to|about|that i (?:need|have) to|of))?\b:? ?",
-        r"(?:i )?(?:do not|don['’]?t) (?:let me )?forget(?: (?:to|about))?\b:? ?",
+        r"(?:task|to-?do|reminder)s?(?:: ?| [-–] )",
+        r"to-?do (?!lists?\b|items?\b|tasks?\b)(?=\w)",
+        r"remind me(?: again)?(?: (?:to|about|(?:that )?i (?:need|have) to|(?:that )?i have(?= an?\b)|of))?\b:? ?",
         (
-            r"(?:i (?:have|need|ought|want) to|i['’]ve (?:got|gotta) to|i gotta|i must|i should|i got to"
+            r"(?:i )?(?:do not|don['’]?t|must not|mustn['’]?t|should not|shouldn['’]?t|can['’]?t|cannot)"
+            r" (?:let me )?forget(?: (?:to|about))?\b:? ?"
+        ),
+        (
+            r"(?:i (?:really )?(?:have|need|ought|want) to|i['’]ve (?:got|gotta) to|i gotta|i must|i should"
+            r"(?: really| probably)?|i got to"
             r"|we (?:have|need) to|i need|remember(?: (?:to|about))?)\b:? "
         ),
     )
 )
-_PUT = re.compile(rf"(?:put|place|schedule) (?P<title>.+) (?:on|in|into|to) {_LIST}", re.IGNORECASE)
+_PUT = re.compile(
+    rf"(?:put|place|schedule) (?P<title>.+) (?:on|in|into|to) {_LIST}(?P<when> {_WHEN}.*)?", re.IGNORECASE
+)
 _SCHEDULE = re.compile(r"(?:schedule|book in|plan) (?P<title>.+)", re.IGNORECASE)
 _TO_LIST = re.compile(
-    rf" (?:to|on|onto|in|into) {_LIST}$|(?: as (?:a |an )?(?:new )?(?:task|to-?do)s?)$", re.IGNORECASE
+    rf" (?:to|on|onto|in|into) {_LIST}(?=$| {_WHEN})|(?: as (?:a |an )?(?:new )?(?:task|to-?do)s?)$", re.IGNORECASE
 )
 _BARE = re.compile(
     r"(?:buy|call|phone|ring|email|text|pay|book|pick up|collect|order|water|clean|wash|feed|return|visit|renew"
@@ -65,16 +73,21 @@ _VERBS = words_of(
     update vacuum visit walk wash watch water wrap write
     """
 )
+_TO_TASKS = words_of("cancel change complete delete do find get give make remove set sort talk tell turn update")
+"""Verbs that may be meant for the list itself, so that a date after them makes no errand."""
+_ABOUT_TASKS = words_of("it list lists task tasks them todo todos")
 _EXTRA = r"[ ,]*(?:and |with |as |at |- )?\(?"
 _PRIORITIES = (
-    re.compile(rf"{_EXTRA}\b(?:an? )?(?P<level>{PRIORITY})[ -]priority\b\)?", re.IGNORECASE),
+    re.compile(rf"{_EXTRA}\b(?:an? )?(?P<level>{PRIORITY})[ -]prio(?:rity)?\b\)?", re.IGNORECASE),
     re.compile(rf"{_EXTRA}\bpriority:? (?P<level>{PRIORITY})\b\)?", re.IGNORECASE),
     re.compile(r"(?:^|[ ,]*[-–(,:] ?|\bas |\bit['’]s |\bthat['’]s )\b(?P<level>urgent|important)\b\)?$", re.IGNORECASE),
-    re.compile(r" (?P<level>urgent)(?:ly)?$|^(?P<first>urgent)(?::|ly|,) ?", re.IGNORECASE),
+    re.compile(r" (?P<level>urgent)(?:ly)?$|^(?P<first>urgent|important)(?::|ly\b|,) ?", re.IGNORECASE),
+    re.compile(rf"^(?:an? )?(?P<level>{PRIORITY}) (?=(?:task|to-?do|item|reminder)s?\b)", re.IGNORECASE),
     re.compile(r"(?:^| )!(?P<level>low|normal|high|urgent)\b", re.IGNORECASE),
 )
 _TAGGED = re.compile(
-    r"[ ,]*(?:and )?(?:\btagged(?: with| as)?|\bwith (?:the )?tags?|(?<=and )tags?|\btags?:)"
+    r"[ ,]*(?:and )?(?:\btagged(?: with| as)?|\bwith (?:the )?tags?|(?<=and )tags?|(?<=, )tags?|^tags(?= )"
+    r"|\btag it(?: as| with)?|\btags?:)"
     r" (?P<tags>#?[^\W_][\w-]{0,49}(?:(?:,? and |, )#?[^\W_][\w-]{0,49}){0,5})$",
     re.IGNORECASE,
 )
@@ -87,16 +100,29 @@ def read_addition(text: str, now: dt.datetime) -> Intent | None:
     """Return the tasks that a sentence asks to add, or None where it asks for something else."""
     body = _body(text)
     if body is None:
-        return None
+        return _dated(text, now)
     drafts = drafts_of(_TO_LIST.sub("", body.strip(" .!")).strip(), now)
     if len(drafts) > MOST_DRAFTS:
         return Incomplete(f"That's more than {MOST_DRAFTS} tasks at once. Please add them in smaller portions.")
     return Add(drafts) if drafts else Incomplete(WHAT_TITLE)
 
 
+def _dated(text: str, now: dt.datetime) -> Intent | None:
+    """Read "tomorrow: feed the cat", "on Friday I need to feed the cat" and "cook dinner at 7pm"."""
+    found = find_when(text, now)
+    body = _body(found.rest) if found and found.rest and text.endswith(found.rest) else None
+    if found and not body and _starts_with_verb(text) and not text.endswith("?"):
+        words = tokens(found.rest)
+        body = None if words[0] in _TO_TASKS or _ABOUT_TASKS.intersection(words) else text
+    drafts = drafts_of(body.strip(" .!"), now) if body else ()
+    if not (found and drafts) or len(drafts) > MOST_DRAFTS:
+        return None
+    return Add(tuple(replace(draft, when=draft.when or found.when) for draft in drafts))
+
+
 def _body(text: str) -> str | None:
     if match := _PUT.fullmatch(text):
-        return match["title"]
+        return match["title"] + (match["when"] or "")
     for trigger in _TRIGGERS:
         if match := trigger.match(text):
             return text[match.end() :]
@@ -156,7 +182,7 @@ def _split(body: str, now: dt.datetime) -> list[str]:
             return _split_and(body) if len(meaning) < 2 else [body]
         if len(meaning) < len(pieces):
             pieces = _attach(pieces, now)
-    if all(_starts_with_verb(piece) for piece in pieces):
+    if pieces and all(_starts_with_verb(piece) for piece in pieces):
         return [part for piece in pieces for part in _split_and(piece)]
     if len(pieces) > 1:
         *before, last = pieces
@@ -207,10 +233,13 @@ def _draft(piece: str, now: dt.datetime) -> Draft | None:
     piece = " ".join(piece.split())
     found = find_when(piece, now)
     title = found.rest if found else piece
+    if match := _TAGGED.search(title):
+        tags += [tag.lstrip("#") for tag in re.split(r",? and |, ", match["tags"])]
+        title = title[: match.start()]
     if priority:
         title = re.sub(r"^(?:(?:task|to-?do|item)s?:?(?: to)? |:? )", "", title, flags=re.IGNORECASE)
     title = re.sub(r"^(?:to|that i (?:need|have) to|about) ", "", title, flags=re.IGNORECASE).strip(" ,;:-–")
-    title = re.sub(r" (?:with|due|and|tagged|as)$", "", title, flags=re.IGNORECASE)
+    title = re.sub(r"[ ,]+(?:with|due|and|tagged|as)$", "", title, flags=re.IGNORECASE)
     title = unquoted(title)
     if not title:
         return None

@@ -1,92 +1,44 @@
-"""Commands that change tasks: their status, title, date, priority, tags."""
+"""Commands that change tasks: their title, date, priority, tags, and by way of `statuses` their status."""
 
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 
 from chat_api.agent.offline.dates import find_when
+from chat_api.agent.offline.grammar.statuses import COMMANDS, FACTS, read_act
 from chat_api.agent.offline.grammar.targets import read_target
 from chat_api.agent.offline.grammar.words import PRIORITY, distinct, priority_of, unquoted
-from chat_api.agent.offline.intents import STATUS_BEFORE, Act, Change, Incomplete, Intent, Target, Verb
+from chat_api.agent.offline.intents import Change, Incomplete, Intent, Target
 
-_DONE = r"(?:done|complete|completed|finished|ticked(?: off)?|off)"
-_NOT_DONE = (
-    r"(?:not (?:done|complete|completed|finished)(?: yet)?|undone|incomplete|open|unfinished|pending|not yet done)"
-)
 _DUE = r"(?:due[ -]?(?:date|time)?|deadline|date)"
 _TAGS = r"(?P<tags>[\"'#]?[^\W_][\w-]{0,49}[\"']?(?:(?:,? and |, ?| )#?[^\W_][\w-]{0,49}){0,9})"
 _X = r"(?P<x>.+?)"
-WHICH_TASK = "Which task do you mean? Name it by its number or by words of its title."
-
-
-def _acts(*rows: tuple[Verb, str]) -> tuple[tuple[Verb, re.Pattern[str]], ...]:
-    return tuple((verb, re.compile(pattern, re.IGNORECASE)) for verb, pattern in rows)
-
-
-_COMMANDS = _acts(
-    ("reopen", rf"(?:mark|set|flag) {_X} (?:as |to |back to )?{_NOT_DONE}"),
-    ("reopen", rf"(?:re-?open|uncomplete|un-?tick|uncheck|unmark|undo the completion of)(?: {_X})?"),
-    ("restore", rf"(?:restore|undelete|un-delete|recover|bring back|put back)(?: {_X})?"),
-    ("restore", rf"bring {_X} back"),
-    ("complete", rf"(?:mark|set|check|tick|cross|flag) {_X} (?:as |to |off as )?{_DONE}(?: off)?"),
-    (
-        "complete",
-        (
-            rf"(?:complete|finish|close|check off|tick off|cross off|tick|check|mark off|done with|done"
-            rf"|finished|completed|(?:i am|i['’]m) (?:done|finished) with):?(?: {_X})?"
-        ),
-    ),
-    (
-        "delete",
-        (
-            rf"(?:delete|remove|erase|get rid of|drop|cancel|trash|bin|discard|throw away|throw out|clear"
-            rf"|scrap)(?: {_X})?"
-        ),
-    ),
-)
-_FACTS = _acts(
-    (
-        "reopen",
-        (
-            rf"{_X} (?:is not|isn['’]?t|was not|wasn['’]?t) (?:done|complete|completed|finished)(?: yet| after"
-            rf" all)?"
-        ),
-    ),
-    (
-        "reopen",
-        (
-            rf"i (?:did not|didn['’]?t|have not|haven['’]?t) (?:actually )?(?:done|do|finish|finished|complete"
-            rf"|completed) {_X}"
-        ),
-    ),
-    (
-        "complete",
-        (
-            rf"i(?:['’]ve| have)? (?:just |already )?(?:done|did|finished|completed|ticked off|do)(?: with)?"
-            rf" {_X}"
-        ),
-    ),
-    (
-        "complete",
-        (
-            rf"{_X} (?:is|are|was|has been|have been) (?:now |already |all )?(?:done|complete|completed"
-            rf"|finished)(?: now)?"
-        ),
-    ),
-    ("complete", rf"{_X} done"),
-)
+_LATER = frozenset({"postpone", "delay", "push", "push back", "defer", "put off", "snooze"})
+_COUNTS: dict[str, float] = {
+    "half an": 0.5,
+    "a": 1,
+    "an": 1,
+    "a couple of": 2,
+    **{word: number for number, word in enumerate(["one", "two", "three", "four", "five", "six"], start=1)},
+}
+_UNITS = {
+    "m": dt.timedelta(minutes=1),
+    "h": dt.timedelta(hours=1),
+    "d": dt.timedelta(days=1),
+    "w": dt.timedelta(weeks=1),
+}
 
 _Reader = Callable[[re.Match[str], dt.datetime], Intent | None]
 
 
 def read_command(text: str, now: dt.datetime) -> Intent | None:
     """Return the change that a command asks for ("move 3 to Friday"), or None."""
-    return _field_change(_CHANGES, text, now) or _act(_COMMANDS, text, now)
+    return _field_change(_CHANGES, text, now) or read_act(COMMANDS, text, now)
 
 
 def read_statement(text: str, now: dt.datetime) -> Intent | None:
     """Return the change that a statement amounts to ("milk is done", "3 is due on Friday"), or None."""
-    return _field_change(_STATEMENTS, text, now) or _act(_FACTS, text, now)
+    return _field_change(_STATEMENTS, text, now) or read_act(FACTS, text, now)
 
 
 def _field_change(table: Sequence[tuple[re.Pattern[str], _Reader]], text: str, now: dt.datetime) -> Intent | None:
@@ -95,15 +47,6 @@ def _field_change(table: Sequence[tuple[re.Pattern[str], _Reader]], text: str, n
         intent = reader(match, now) if match else None
         if intent:
             return intent
-    return None
-
-
-def _act(table: Sequence[tuple[Verb, re.Pattern[str]]], text: str, now: dt.datetime) -> Intent | None:
-    for verb, pattern in table:
-        match = pattern.fullmatch(text)
-        if match:
-            target = read_target(match["x"] or "", now, STATUS_BEFORE[verb])
-            return Act(verb, target) if target else Incomplete(WHICH_TASK, Act(verb, ()))
     return None
 
 
@@ -158,13 +101,22 @@ def _when_asked(match: re.Match[str], now: dt.datetime) -> Intent | None:
     return Incomplete("To when? For example: tomorrow at 5pm", Change(target)) if target else None
 
 
-def _postpone(match: re.Match[str], now: dt.datetime) -> Intent | None:
-    count = match["n"].lower()
-    number = int(count) if count.isdigit() else {"two": 2, "three": 3}.get(count, 1)
-    unit = match["unit"].lower()
-    length = {"h": dt.timedelta(hours=1), "d": dt.timedelta(days=1), "w": dt.timedelta(weeks=1)}[unit[0]] * number
+def _title_asked(match: re.Match[str], now: dt.datetime) -> Intent | None:
     target = _target(match, now)
-    return Change(target, shift=length) if target else None
+    return Incomplete("What should it be called?", Change(target, title="")) if target else None
+
+
+def _shift(match: re.Match[str], now: dt.datetime) -> Intent | None:
+    """Read "push X back by a week", "move X an hour later", "bring X forward two days"."""
+    verb, way, end = (str(match[name] or "").strip().lower() for name in ("verb", "way", "end"))
+    plain = verb not in _LATER and not (way or end or match["by"])
+    if plain or re.search(r" (?:in|to|until|till)$", match["x"]):
+        return None
+    number = _COUNTS.get(match["n"].lower()) or int(match["n"])
+    length = _UNITS[match["unit"].lower()[0]] * number
+    early = verb == "bring forward" or way in {"forward", "up"} or end in {"earlier", "sooner"}
+    target = _target(match, now)
+    return Change(target, shift=-length if early else length) if target else None
 
 
 def _clear_due(match: re.Match[str], now: dt.datetime) -> Intent | None:
@@ -176,6 +128,11 @@ def _priority(match: re.Match[str], now: dt.datetime) -> Intent | None:
     target = _target(match, now)
     level = priority_of(match.groupdict().get("p") or "high")
     return Change(target, priority=level) if target else None
+
+
+def _normal(match: re.Match[str], now: dt.datetime) -> Intent | None:
+    target = _target(match, now)
+    return Change(target, priority="normal") if target else None
 
 
 def _lower(match: re.Match[str], now: dt.datetime) -> Intent | None:
@@ -193,6 +150,11 @@ def _untag(match: re.Match[str], now: dt.datetime) -> Intent | None:
     return Change(target, remove_tags=_tags(match["tags"])) if target else None
 
 
+def _clear_tags(match: re.Match[str], now: dt.datetime) -> Intent | None:
+    target = _target(match, now)
+    return Change(target, clear_tags=True) if target else None
+
+
 def _tags(said: str) -> tuple[str, ...]:
     return distinct(tag.strip("#\"'") for tag in re.split(r",? and |, ?| ", said) if tag.strip("#\"'"))
 
@@ -203,7 +165,10 @@ def _readers(*rows: tuple[str, _Reader]) -> tuple[tuple[re.Pattern[str], _Reader
 
 _CHANGES = _readers(
     (rf"(?:rename|retitle|reword) {_X} (?:to|as|into) (?P<y>.+)", _rename),
-    (rf"(?:rename|retitle|reword|edit) {_X}: (?P<y>.+)", _rename),
+    (rf"(?:rename|retitle|reword|edit|update) {_X}: (?P<y>.+)", _rename),
+    (r"(?:rename|retitle|reword) (?P<x>it|that|this|#?\d+|task #?\d+) (?P<y>.+)", _rename),
+    (r"call (?P<x>it|that one|this one|#\d+|task #?\d+) (?!a (?:day|night)$)(?P<y>.+?)(?: instead)?", _rename),
+    (rf"(?:rename|retitle|reword) {_X}", _title_asked),
     (rf"(?:change|set|edit|update) the (?:title|name) of {_X} to (?P<y>.+)", _rename),
     (rf"(?:change|set|edit|update) {_X}['’]s (?:title|name) to (?P<y>.+)", _rename),
     (
@@ -213,12 +178,13 @@ _CHANGES = _readers(
         ),
         _describe,
     ),
+    (rf"add (?:a |the )?note (?P<y>[\"“'‘].+[\"”'’]) to {_X}", _describe),
     (rf"(?:clear|remove|delete|drop|cancel|unset) (?:the |its |any )?{_DUE} (?:of|from|for|on) {_X}", _clear_due),
     (rf"(?:clear|remove|delete|drop) {_X}['’]s {_DUE}", _clear_due),
     (rf"unschedule {_X}", _clear_due),
     (rf"(?:no|without a) {_DUE} for {_X}", _clear_due),
     (rf"(?:set|change|move|make|update|put) (?:the |a )?{_DUE} (?:of|for|on) {_X} (?:to|as|:) (?P<y>.+)", _reschedule),
-    (rf"(?:set|change|move|update) {_X}['’]s {_DUE} to (?P<y>.+)", _reschedule),
+    (rf"(?:set|change|move|update) {_X}(?:['’]s)? {_DUE} to (?P<y>.+)", _reschedule),
     (rf"(?:give|set) {_X} (?:a |the )?{_DUE} (?:of|to|for)? ?(?P<y>.+)", _reschedule),
     (rf"(?:make|set) {_X} due (?P<y>.+)", _reschedule),
     (
@@ -228,18 +194,24 @@ _CHANGES = _readers(
         ),
         _priority,
     ),
-    (rf"(?:set|change|raise|lower|make|update) {_X}['’]s priority (?:to )?(?P<p>{PRIORITY})", _priority),
+    (rf"(?:set|give) (?:a |the )?priority (?P<p>{PRIORITY}) (?:of|for|on|to) {_X}", _priority),
+    (rf"(?:set|give) (?:a )?(?P<p>{PRIORITY}) priority (?:of|for|on|to) {_X}", _priority),
+    (rf"(?:set|change|raise|lower|make|update) {_X}(?:['’]s)? priority (?:to )?(?P<p>{PRIORITY})", _priority),
+    (rf"(?:clear|remove|reset|drop) (?:the )?priority (?:of|from|on|for) {_X}", _normal),
     (
         (
             rf"(?:set|change|raise|lower|make|mark|put|give|bump|flag) {_X} (?:to |as |at |a |with"
-            rf" )*(?P<p>{PRIORITY})(?: priority| importance)?"
+            rf" )*(?P<p>{PRIORITY})(?: priority| prio| importance)?"
         ),
         _priority,
     ),
-    (rf"(?:prioriti[sz]e|star|raise the priority of|increase the priority of) {_X}", _priority),
-    (rf"(?:deprioriti[sz]e|lower the priority of|decrease the priority of) {_X}", _lower),
+    (rf"(?:prioriti[sz]e|star|(?:raise|increase) (?:the )?priority of) {_X}", _priority),
+    (rf"(?:deprioriti[sz]e|(?:lower|decrease) (?:the )?priority of) {_X}", _lower),
     (rf"(?:tag|label) {_X} (?:with|as) (?:the )?(?:tags? )?{_TAGS}", _tag),
     (rf"(?:tag|label) {_X} (?P<tags>#[\w-]+(?: #[\w-]+)*)", _tag),
+    (rf"(?:tag|label) (?P<x>it|that|this|them|#?\d+|task #?\d+) {_TAGS}", _tag),
+    (rf"add the (?P<tags>[\w-]+) (?:tag|label) to {_X}", _tag),
+    (rf"(?:remove|delete|drop|take off|clear) (?:all|all the|the) (?:tags|labels) (?:from|of|off) {_X}", _clear_tags),
     (rf"add (?:the |a )?(?:tags?|labels?) {_TAGS} to {_X}", _tag),
     (rf"add (?P<tags>#[\w-]+(?:(?:,| and|) #[\w-]+)*) to {_X}", _tag),
     (rf"(?:remove|delete|drop|take off|clear) (?:the )?(?:tags?|labels?) {_TAGS} (?:from|of|off) {_X}", _untag),
@@ -248,11 +220,13 @@ _CHANGES = _readers(
     (rf"(?:untag|unlabel) {_X} (?:from |as |with )?(?P<tags>#?[\w-]+)", _untag),
     (
         (
-            rf"(?:postpone|delay|push(?: back)?|move|defer|put off|shift|snooze) {_X} (?:back )?by (?P<n>an?"
-            rf"|one|two|three|\d{{1,3}}) (?P<unit>hour|day|week)s?"
+            rf"(?P<verb>postpone|delay|push(?: back)?|move|defer|put off|shift|snooze|bring(?: forward)?|pull)"
+            rf" {_X}(?P<way> back| forward| up)?(?P<by> by| for)? (?P<n>half an|an?|a couple of|one|two|three|four"
+            rf"|five|six|\d{{1,3}}) (?P<unit>minute|min|hour|day|week)s?(?P<end> later| earlier| sooner)?"
         ),
-        _postpone,
+        _shift,
     ),
+    (rf"(?:bring|pull|move) {_X} forward to (?P<y>.+)", _reschedule),
     (
         (
             rf"(?:reschedule|move|postpone|push(?: back)?|delay|shift|defer|put off|snooze|bring forward"
@@ -271,6 +245,14 @@ _CHANGES = _readers(
 _STATEMENTS = _readers(
     (rf"{_X} (?:has|should have|needs) no {_DUE}", _clear_due),
     (rf"{_X} (?:is|should be|are) (?:now )?due (?P<y>.+)", _reschedule),
+    (rf"the {_DUE} (?:of|for) {_X} is (?:now )?(?P<y>.+)", _reschedule),
+    (
+        (
+            rf"{_X} (?:is not|isn['’]?t|is no longer) (?:so |that |an? )?(?:urgent|important|high priority)"
+            rf"(?: any ?more| now)?"
+        ),
+        _normal,
+    ),
     (
         (
             rf"{_X} (?:is|are|has|should be) (?:now |a |very )?(?P<p>urgent|important|(?:high|low|normal"

@@ -37,10 +37,19 @@ _FILLERS = words_of(
         first for from get give go got has have i id im in is it ive let like look made many me mine more my
         need needs now of on one ones or other our out over past please see should so still tell that the their
         them there these they this those thing things to today up us view want was were what whats when which
-        will with work would yet you your already far how full whole most tick ticked off mark marked stuff
-        recently ever rest check checked lately not complete done priority priorities tagged tag big read
+        will with would yet you your already far how full whole most tick ticked off mark marked stuff
+        recently ever rest check checked lately not complete done priority priorities tagged tag read
+        doing supposed between
         """
 )
+NAMING = words_of(
+    """
+        a all and any are at been checked due every everything for from have i in is items late left list marked
+        missed my not of off on open or our outstanding overdue past pending priority remaining reminders tagged
+        tag tasks task that the them these those ticked to todo todos were which with yet ones entries
+        """
+)
+"""Words that leave no doubt which tasks are meant. "The other ones" and "the first tasks" name some, not all."""
 _SEARCH = re.compile(
     r"(?:find|search(?: for)?|look (?:for|up)|where(?:['’]s| is)|(?:do i have|is there|are there|have"
     r" i(?: got)?|show(?: me)?|list|find)"
@@ -97,13 +106,16 @@ def read_listing(text: str, now: dt.datetime) -> Find | None:
     return Find(filters, count="many" in words or "count" in words, left=left)
 
 
-def filters_of(text: str, now: dt.datetime, status: ListStatus) -> Filters | None:
+def filters_of(
+    text: str, now: dt.datetime, status: ListStatus, known: frozenset[str] = _FILLERS | _SIGNALS
+) -> Filters | None:
     """Return the filters of a text that has nothing but words about lists, or None.
 
     Args:
         text: A sentence, or the object of a command such as "all completed tasks".
         now: The clock.
         status: The status where the text names none.
+        known: The words that speak of lists, beside those that name a status.
     """
     by = _SORTED.search(text)
     if by:
@@ -115,12 +127,12 @@ def filters_of(text: str, now: dt.datetime, status: ListStatus) -> Filters | Non
     level = _PRIORITY.search(text)
     if level:
         text = f"{text[: level.start()]} {text[level.end() :]}"
-    text = " ".join(text.split())
+    text = " ".join(text.replace(" work on", "").split())
     found = None if re.search(r"\bnext\W*$", text) else find_period(text, now)
     if found:
         text = found.rest
     words = tokens(text)
-    if any(word not in _FILLERS and word not in _SIGNALS and word not in _STATUS for word in words):
+    if any(word not in known and word not in _STATUS for word in words):
         return None
     return Filters(
         status=_status(words, status),
@@ -159,7 +171,7 @@ def _search(text: str, now: dt.datetime) -> Find | None:
     found = find_period(query, now)
     if found and not found.rest:
         return None
-    if not query or (set(tokens(query)) <= _FILLERS | _SIGNALS | set(_STATUS)):
+    if not query or (set(tokens(query)) <= _FILLERS | _SIGNALS | set(_STATUS)) or filters_of(text, now, "open"):
         return None
     return Find(Filters(query=query))
 

@@ -19,6 +19,7 @@ from chat_api.agent.offline.intents import (
     Look,
     Numbers,
     Shown,
+    Talk,
     Undo,
     Unknown,
     Words,
@@ -26,6 +27,9 @@ from chat_api.agent.offline.intents import (
 
 MOST_COMMANDS = 2
 """Each takes at most four rounds, and a run has ten."""
+_MOST_BRIEF = 4
+"""Commands on tasks named by number take at most two rounds."""
+_MOST_PIECES = 20
 _IMPERATIVE = re.compile(
     r"(?:complete|finish|close|mark|set|check|tick|cross|delete|remove|erase|get|drop|cancel|trash"
     r"|bin|discard|throw|clear"
@@ -40,18 +44,19 @@ _ASKED = re.compile(
 )
 _LOOK = re.compile(
     r"(?:show(?: me)?|open|view|read|display|get|describe|see|details? (?:of|on|for|about)|tell me"
-    r" (?:more )?about|more about|what is|what['’]?s|whats)"
+    r" (?:more )?about|more about|what about|how about|what is|what['’]?s|whats)"
     r" (?:the details (?:of|for) )?(?P<x>.+)",
     re.IGNORECASE,
 )
 _DETAIL = re.compile(
     r"(?:(?:what(?:['’]?s| is| are) the (?:priority|status|due date|date|deadline|tags?|description|notes?)"
-    r" (?:of|for|on)|when is|when['’]?s|when do i (?:have to|need to)) (?P<x>.+?)(?: due)?)",
+    r" (?:of|for|on)|when is|when['’]?s|when do i (?:have to|need to|have)) (?P<x>.+?)(?: due)?"
+    r"|(?:is|are) (?P<y>.+?) (?:already )?(?:done|completed|finished|due))",
     re.IGNORECASE,
 )
 _NEXT = re.compile(
     (
-        r"(?:,? and then |,? then |,? and also |,? and |; ?|\. )(?=(?:please )?(?:add|create|remind"
+        r"(?:,? and then |,? then |,? and also |,? and |; ?|\. |, )(?=(?:please )?(?:add|create|remind"
         r"|complete|finish|delete|remove|mark|tick|reopen|restore|rename|move|reschedule|postpone|set|tag"
         r"|show|list)\b)"
     ),
@@ -82,14 +87,21 @@ def _several(text: str, now: dt.datetime) -> tuple[Intent, ...]:
     if len(text) > _LONGEST_COMMAND:
         return ()
     pieces = _NEXT.split(text)
-    if not 1 < len(pieces) <= MOST_COMMANDS:
+    if not 1 < len(pieces) <= _MOST_PIECES:
         return ()
     intents = [_one(polite(piece), now) for piece in pieces]
     if any(isinstance(intent, Add) for intent in intents[:-1]):
         return ()
-    if all(isinstance(intent, Add | Act | Change | Find | Undo) for intent in intents):
-        return tuple(intent for intent in intents if intent)
-    return ()
+    if not all(isinstance(intent, Add | Act | Change | Find | Undo) for intent in intents):
+        return ()
+    if len(intents) > (_MOST_BRIEF if all(_is_brief(intent) for intent in intents) else MOST_COMMANDS):
+        return (Talk("portions"),)
+    return tuple(intent for intent in intents if intent)
+
+
+def _is_brief(intent: Intent | None) -> bool:
+    named = intent.target if isinstance(intent, Act | Change) else ()
+    return isinstance(intent, Add) or (bool(named) and all(isinstance(one, Numbers) for one in named))
 
 
 def _one(text: str, now: dt.datetime) -> Intent | None:
@@ -115,13 +127,13 @@ def _one(text: str, now: dt.datetime) -> Intent | None:
 def _look(text: str, now: dt.datetime) -> Intent | None:
     asked = _DETAIL.fullmatch(text.strip(" ?"))
     if asked:
-        target = read_target(asked["x"], now, "open")
+        target = read_target(asked["x"] or asked["y"], now, "open")
         return Look(target) if target and not any(isinstance(named, Every) for named in target) else None
     match = _LOOK.fullmatch(text)
     said = match["x"] if match else text
     target = read_target(said, now, "open")
     certain = all(isinstance(named, Numbers | Shown) for named in target)
-    if target and certain and (match or all(isinstance(named, Numbers) for named in target)):
+    if target and certain and (match or target != (Shown(),)):
         return Look(target)
     if match and re.match(r"(?:show|open|view|display|details|describe)", text, re.IGNORECASE) and target:
         return Look(target)

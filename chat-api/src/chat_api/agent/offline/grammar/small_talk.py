@@ -1,5 +1,7 @@
 """Words that need no task: greetings, thanks, questions about the assistant; and "undo"."""
 
+import re
+
 from chat_api.agent.offline.grammar.words import phrases_of, tokens
 from chat_api.agent.offline.intents import Intent, Talk, Undo
 
@@ -20,6 +22,7 @@ _TALK: dict[str, Talk] = {
             """
             thanks | thank you | thx | ty | cheers | many thanks | thanks a lot | thank you very much | thank
             you so much | great thanks | ok thanks | perfect thanks | thanks so much | ta | much appreciated
+            | thanks thats all | thank you thats all | thats all thanks | thats all
             """
         ),
         Talk("thanks"),
@@ -29,7 +32,8 @@ _TALK: dict[str, Talk] = {
             """
             help | help me | what can you do | what can i do | what can i say | how does this work | how do you
             work | how do i use this | what do you do | commands | examples | what can i ask | what can i ask
-            you | show help | how can you help | how can you help me
+            you | show help | how can you help | how can you help me | i need help | i need some help | can you help
+            | can you help me
             """
         ),
         Talk("help"),
@@ -73,9 +77,14 @@ _UNDO = phrases_of(
 )
 
 
+_HOW = re.compile(r"how (?:do|can|could|would|should) (?:i|you) \w|how to \w")
+
+
 def read_small_talk(text: str) -> Intent | None:
     """Return what a message means that is nothing but small talk, or None."""
     if len(text) > _LONGEST:
         return None
     said = " ".join(tokens(text))
+    if _HOW.match(said):
+        return Talk("help")
     return Undo() if said in _UNDO else _TALK.get(said)

@@ -11,6 +11,7 @@ MOST_NUMBERS = 100
 _ID_DIGITS = 18
 _RANGE = re.compile(r"#?(\d{1,18}) ?(?:-|–|to|through|until) ?#?(\d{1,18})")
 _JOINT = re.compile(r",? and |,? & | ?[,;] ?|\+| plus ")
+_APART = re.compile(r"(?<=\d) (?=#?\d)")
 _LABEL = re.compile(r"(?:the |my |also )?(?:(?:tasks?|to-?dos?|items?|numbers?|ids?|nos?\.?|nr\.?) |#)+", re.IGNORECASE)
 _SPOKEN = {
     w: n for n, w in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=1)
@@ -32,7 +33,7 @@ _THEM = phrases_of(
     """
     them | those | these | both | all of them | all of those | all of these | both of them | those tasks
     | these tasks | them all | those ones | all those | all these | all three | the two | the lot | each
-    of them | every one | all of it
+    of them | every one | all of it | both tasks | both ones | those two | these two | those three | these three
     """
 )
 _NOTHING = frozenset({"a", "the", "my", "task", "tasks", "todo", "item", "one"})
@@ -102,7 +103,7 @@ def _merged(named: Target) -> Target:
 
 def _numbers(text: str) -> Numbers | None:
     labelled = _LABEL.match(text)
-    rest = text[labelled.end() :] if labelled else text
+    rest = _APART.sub(",", text[labelled.end() :] if labelled else text)
     ids: list[int] = []
     for part in _JOINT.split(rest):
         piece = _LABEL.sub("", part.strip(), count=1).lower()
@@ -125,10 +126,20 @@ def _reference(text: str) -> Shown | None:
     if said in _THEM:
         return Shown(every=True)
     said = _NOUN.sub("", f" {said}").strip().removeprefix("the ")
-    for tail in (" i added", " you added", " you showed me", " on the list", " in the list", " of them", " of those"):
+    for tail in (
+        " i just added",
+        " you just added",
+        " i added",
+        " you added",
+        " you showed me",
+        " on the list",
+        " in the list",
+        " of them",
+        " of those",
+    ):
         said = said.removesuffix(tail)
     said = _NOUN.sub("", f" {said}").strip()
-    if said in {"last", "latest", "most recent", "previous", "bottom"}:
+    if said in {"last", "latest", "most recent", "previous", "bottom"} or (not said and text.endswith("added")):
         return Shown((-1,))
     if said in {"top", "former"}:
         return Shown((0,))
@@ -154,7 +165,8 @@ def _reference(text: str) -> Shown | None:
 def _kind(text: str, now: dt.datetime, status: ListStatus) -> Every | None:
     words = tokens(text)
     plural = bool(words) and words[-1] in {"tasks", "todos", "items", "ones", "reminders"}
+    plural = plural or (bool(words) and next((word for word in words if word not in {"the", "my"}), "") == "tasks")
     if not words or not (words[0] in _ALL or plural) or _COMMANDS.intersection(words):
         return None
-    found = listings.filters_of(text, now, status)
+    found = listings.filters_of(text, now, status, listings.NAMING)
     return Every(found) if found else None

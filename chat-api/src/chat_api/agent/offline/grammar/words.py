@@ -11,7 +11,8 @@ _BEFORE = re.compile(
     r"(?:please|pls|hey|hi|hello|ok|okay|so|well|now|then|also|and|actually|just|alright|yes|can you"
     r"|could you|would you"
     r"|will you|can i|could i|may i|i(?:['’]d| would) like (?:you )?to|i want (?:you )?to|i wanna"
-    r"|let['’]?s|go ahead and|kindly|quickly)(?:[,!.]| ) ?",
+    r"|let['’]?s|go ahead and|kindly|quickly|oops|whoops|good (?:morning|afternoon|evening)"
+    r"|(?:no|wait|no wait|sorry|great|thanks|thank you|oh|ah|hmm)(?=[,!.]))(?:[,!.]| ) ?",
     re.IGNORECASE,
 )
 _AFTER = re.compile(
