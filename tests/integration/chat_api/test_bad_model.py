@@ -1,5 +1,6 @@
 """A model that refuses, breaks, talks nonsense, loops or sleeps: 502 or 504, the run on record, the talk goes on."""
 
+import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -126,7 +127,6 @@ NONSENSE = {
                 '{"type": "message", "content": "hello"}',
                 '{"type": "message", "content": [{"type": "output_text"}]}',
                 '{"type": "message", "content": [{"type": "output_text", "text": 5}]}',
-                '{"type": "message", "content": [{"type": "refusal", "refusal": "no"}]}',
                 '{"type": "function_call"}',
                 '{"type": "function_call", "name": 5, "arguments": "{}", "call_id": "c"}',
                 '{"type": "function_call", "name": ["add_task"], "arguments": "{}", "call_id": "c"}',
@@ -151,7 +151,6 @@ NONSENSE = {
                 '{"content": null}',
                 '{"content": 5}',
                 '{"content": ["hello"]}',
-                '{"refusal": "no"}',
                 '{"tool_calls": {"a": 1}}',
                 '{"tool_calls": [{}]}',
                 '{"tool_calls": [null]}',
@@ -173,6 +172,19 @@ async def test_a_model_that_talks_nonsense_is_502(
         assert len(todo_rows(todo.environment["DATABASE_URL"])) == tasks + 1, body
     assert await fails(ann, stub, module_database_url, Raw("<html>It works!</html>", "text/html")) == 1
     assert "Traceback" not in wire.service.log
+
+
+REFUSALS = {
+    "responses": [{"type": "message", "content": [{"type": "refusal", "refusal": "I won't."}]}],
+    "chat_completions": {"role": "assistant", "content": None, "refusal": "I won't."},
+}
+
+
+async def test_what_a_model_will_not_do_is_its_answer(ann: ChatUser, stub: OpenAIStub, wire: Wire) -> None:
+    refusal = REFUSALS[wire.api]
+    body = {"output": refusal} if wire.api == "responses" else {"choices": [{"index": 0, "message": refusal}]}
+    stub.reply(Raw(json.dumps(body)))
+    assert (await ann.say("do harm"))["response"] == "I won't."
 
 
 @pytest.mark.parametrize("text", ["", " \n\t", "\x00", "\u2003"])
