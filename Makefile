@@ -44,7 +44,8 @@ lint: install ## ruff, mypy, import contracts, file sizes
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@find chat-api/src mcp-todo-server/src shared/src -name '*.py' -exec awk 'END { if (NR > 300) { print FILENAME ": " NR " lines; a file has 300 at most"; exit 1 } }' {} \; | tee /dev/stderr | { ! grep -q .; }
+	@long=$$(find chat-api/src mcp-todo-server/src shared/src -name '*.py' -exec awk 'END { if (NR > 300) print FILENAME ": " NR " lines; a file has 300 at most" }' {} \;); \
+	  test -z "$$long" || { echo "$$long" >&2; exit 1; }
 
 format: install ## let ruff rewrite what it can
 	$(BIN)/ruff format .
