@@ -101,6 +101,10 @@ class DatabaseUnavailableError(Exception):
     """The database does not answer; the transaction, if there was one, may be sent again."""
 
 
+class ConnectionLostError(DatabaseUnavailableError):
+    """A connection was found dead before COMMIT was sent: nothing was written, and a new one may well work."""
+
+
 class Database:
     """The service's connections. They are taken for one transaction and never held across an outward call."""
 
@@ -129,6 +133,7 @@ class Database:
         """A connection in one transaction: committed at the end, rolled back where an exception leaves it.
 
         Raises:
+            ConnectionLostError: The connection is dead, and nothing was written.
             DatabaseUnavailableError: The database does not answer.
         """
         with _unavailable():
@@ -137,7 +142,8 @@ class Database:
                 self._turn_to_write(),
                 self._writing_engine.begin() as connection,
             ):
-                yield connection
+                with _lost_before_commit():
+                    yield connection
 
     def _turn_to_write(self) -> AbstractAsyncContextManager[None]:
         return self._writers if self._is_sqlite else nullcontext()
@@ -169,6 +175,16 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+@contextmanager
+def _lost_before_commit() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise ConnectionLostError from error
+        raise
 
 
 @contextmanager

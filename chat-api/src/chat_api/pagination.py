@@ -11,7 +11,8 @@ from chat_api.problems import InvalidRequestError
 
 PAGE_MAX = 100
 PAGE_DEFAULT = 50
-INT_MAX = 2**63 - 1
+ID_MAX = 2**63 - 1
+"""The largest number that the databases keep."""
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
         key = None
     if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
         raise invalid_cursor()
-    if not all(part.isprintable() if isinstance(part, str) else abs(part) <= INT_MAX for part in key):
+    if not all(part.isprintable() if isinstance(part, str) else abs(part) <= ID_MAX for part in key):
         raise invalid_cursor()
     return key
 

@@ -1,6 +1,7 @@
 """The database's schema: bringing it up to date, and refusing to serve on one that is older than the code."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -141,7 +142,7 @@ async def _enter_wal(engine: "AsyncEngine") -> None:
             async with engine.connect() as connection:
                 await connection.run_sync(_set_wal)
             return
-        except OperationalError:
+        except (OperationalError, sqlite3.OperationalError):  # the second where the pragma itself is refused
             if asyncio.get_running_loop().time() > deadline:
                 raise
         await asyncio.sleep(_RETRY_SECONDS)

@@ -1,6 +1,7 @@
 """The database's schema: bringing it up to date, and refusing to serve on one that is older than the code."""
 
 import asyncio
+import sqlite3
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -100,7 +101,7 @@ async def _enter_wal(engine: "AsyncEngine") -> None:
             async with engine.connect() as connection:
                 await connection.run_sync(_set_wal)
             return
-        except OperationalError:
+        except (OperationalError, sqlite3.OperationalError):  # the second where the pragma itself is refused
             if asyncio.get_running_loop().time() > deadline:
                 raise
         await asyncio.sleep(_RETRY_SECONDS)

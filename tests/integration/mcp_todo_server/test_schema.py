@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import sqlite3
 
 import pytest
 from alembic import command
@@ -177,3 +178,20 @@ async def test_times_come_back_aware_and_in_utc_and_naive_ones_are_refused(datab
         async with database.writing() as session:
             session.add(UserRow(user_id="bob", tokens_valid_from=instant.replace(tzinfo=None)))
     await database.close()
+
+
+async def test_the_switch_to_wal_waits_where_the_file_is_locked(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = schema._set_wal
+    locked = [True, True]
+
+    def refused_at_first(connection: Connection) -> None:
+        if locked:
+            locked.pop()
+            raise sqlite3.OperationalError("database is locked")  # the driver's own error: the pragma is sent to it
+        switch(connection)
+
+    monkeypatch.setattr(schema, "_set_wal", refused_at_first)
+    await schema.migrate(new_database("sqlite"))
+    assert not locked

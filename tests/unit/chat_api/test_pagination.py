@@ -4,12 +4,12 @@ import base64
 import json
 
 import pytest
-from chat_api.pagination import INT_MAX, decode_cursor, encode_cursor
+from chat_api.pagination import ID_MAX, decode_cursor, encode_cursor
 from chat_api.problems import InvalidRequestError
 from hypothesis import given
 from hypothesis import strategies as st
 
-numbers = st.integers(-INT_MAX, INT_MAX)
+numbers = st.integers(-ID_MAX, ID_MAX)
 texts = st.text(st.characters(codec="utf-8")).filter(str.isprintable)
 keys = st.lists(numbers | texts, min_size=1, max_size=3)
 
@@ -48,8 +48,8 @@ def made(value: object) -> str:
         made([None]),
         made([[7]]),
         made([7, 7]),
-        made([INT_MAX + 1]),
-        made([-INT_MAX - 1]),
+        made([ID_MAX + 1]),
+        made([-ID_MAX - 1]),
         base64.urlsafe_b64encode(b"\xff\xfe").decode(),
         base64.urlsafe_b64encode(b"[" * 5000).decode(),
         encode_cursor(7)[:-1],

@@ -9,8 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from chat_api.conversations.models import TITLE_MAX_CHARS
 from chat_api.conversations.repository import ConversationRecord, MessageRecord
 from chat_api.conversations.titles import fits_a_line
-from chat_api.runs.repository import ACTIVE, ToolCallRecord
-from chat_api.runs.schemas import ID_MAX, RunStatus, ToolCall
+from chat_api.pagination import ID_MAX
+from chat_api.runs.models import ACTIVE
+from chat_api.runs.repository import ToolCallRecord
+from chat_api.runs.schemas import RunStatus, ToolCall
 
 ConversationId = Annotated[int, Path(ge=1, le=ID_MAX, description="The conversation's number, the user's own count.")]
 MessageOrder = Literal["asc", "desc"]

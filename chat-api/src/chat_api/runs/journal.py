@@ -7,7 +7,7 @@ from chat_api.agent.turn import ToolCall, ToolOutcome, Usage
 from chat_api.database import Database
 from chat_api.runs import repository
 from chat_api.runs.leases import Leases
-from chat_api.runs.problems import RunLostError
+from chat_api.runs.problems import SOME_WAS_DONE, RunLostError
 from chat_api.runs.repository import RunKey, ToolCallRecord
 
 
@@ -77,4 +77,4 @@ class RunJournal:
 
 
 def _lost() -> RunLostError:
-    return RunLostError("The run was ended while it worked. Look what was done before you send the message again.")
+    return RunLostError(f"The run was ended while it worked. {SOME_WAS_DONE}")

@@ -21,7 +21,9 @@ from todo_chat_shared.tokens import USER_ID_MAX_CHARS
 from chat_api.conversations.models import RUN_ID_CHARS
 from chat_api.database import Table, UtcDateTime
 
-_ACTIVE: Final = text("status IN ('running', 'requires_action')")
+ACTIVE: Final = ("running", "requires_action")
+"""Statuses of a run that its conversation waits for."""
+_ACTIVE: Final = text(f"status IN {ACTIVE}")
 
 
 class RunRow(Table, table=True):

@@ -61,9 +61,7 @@ class ToolsTimeoutProblem(ProblemError):
     status = HTTPStatus.GATEWAY_TIMEOUT
 
 
+SOME_WAS_DONE = "Some of it may have been done: look before you send the message again."
 INTERRUPTED_TYPE = "interrupted"
-INTERRUPTED_DETAIL = (
-    "The service stopped while it worked on this message. "
-    "Some of it may have been done: look before you send the message again."
-)
+INTERRUPTED_DETAIL = f"The service stopped while it worked on this message. {SOME_WAS_DONE}"
 """How a run is closed whose process went away."""

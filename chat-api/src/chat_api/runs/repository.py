@@ -24,9 +24,7 @@ from sqlalchemy import (
 
 from chat_api.agent.turn import Usage
 from chat_api.database import Connection, UtcDateTime, epoch_now, table_of
-from chat_api.runs.models import RunRow, ToolCallRow
-
-ACTIVE = ("running", "requires_action")
+from chat_api.runs.models import ACTIVE, RunRow, ToolCallRow
 
 RUNS = table_of(RunRow)
 TOOL_CALLS = table_of(ToolCallRow)

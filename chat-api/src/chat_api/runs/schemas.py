@@ -9,9 +9,9 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StrictInt
 
 from chat_api.agent.text import clean_text
+from chat_api.pagination import ID_MAX
 from chat_api.runs.repository import RunRecord, ToolCallRecord
 
-ID_MAX = 2**63 - 1
 TIMEZONE_MAX_CHARS = 64
 
 RunStatus = Literal["queued", "running", "requires_action", "completed", "failed", "cancelled"]

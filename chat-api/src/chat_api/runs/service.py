@@ -26,7 +26,7 @@ from chat_api.agent.turn import Answer, Journal, PastRun, Turn
 from chat_api.conversations import repository as conversations
 from chat_api.conversations.problems import ConversationNotFoundError
 from chat_api.conversations.titles import title_of
-from chat_api.database import Connection, Database, DatabaseUnavailableError
+from chat_api.database import Connection, ConnectionLostError, Database, DatabaseUnavailableError
 from chat_api.problems import InternalError, ProblemError, unavailable
 from chat_api.runs import problems, repository
 from chat_api.runs.history import read_history
@@ -41,7 +41,6 @@ SHUTDOWN_SECONDS = 5
 
 COMMIT_PAUSE_SECONDS = 0.5
 """Between two attempts to write an answer to a database that does not answer."""
-SOME_WAS_DONE = "Some of it may have been done: look before you send the message again."
 
 _PROBLEMS: dict[type[AgentError], type[ProblemError]] = {
     ModelFailedError: problems.ModelFailedProblem,
@@ -119,7 +118,11 @@ class RunService:
                 and is on record.
             RunLostError: Somebody else ended the run.
         """
-        admitted = await self._admit(user_id, message, conversation_id, timezone)
+        try:
+            admitted = await self._admit(user_id, message, conversation_id, timezone)
+        except ConnectionLostError:
+            # The server ended the pooled connection in this very moment; the pool has been told and opens others.
+            admitted = await self._admit(user_id, message, conversation_id, timezone)
         task = asyncio.create_task(self._execute(admitted))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -207,7 +210,7 @@ class RunService:
                 answer = await self._agent.answer(turn, journal)
                 return await self._commit(run, journal, answer)
             except AgentError as error:
-                detail = f"{error} {SOME_WAS_DONE}" if journal.calls else str(error)
+                detail = f"{error} {problems.SOME_WAS_DONE}" if journal.calls else str(error)
                 problem = _PROBLEMS[type(error)](detail, **named)
                 await self._fail(run.key, journal, problem.type, problem.detail)
                 raise problem from error
@@ -216,13 +219,15 @@ class RunService:
             except DatabaseUnavailableError as error:
                 with suppress(DatabaseUnavailableError):  # it may be back; if not, the lease's end closes the run
                     await self._fail(run.key, journal, problems.INTERRUPTED_TYPE, problems.INTERRUPTED_DETAIL)
-                raise unavailable(f"The database does not answer. {SOME_WAS_DONE}", **named) from error
+                raise unavailable(f"The database does not answer. {problems.SOME_WAS_DONE}", **named) from error
             except asyncio.CancelledError:
                 await self._fail(run.key, journal, problems.INTERRUPTED_TYPE, problems.INTERRUPTED_DETAIL)
                 raise
             except Exception:
                 logger.exception("run %s met a defect", run.key.run_id)
-                await self._fail(run.key, journal, InternalError.type, f"The service made a mistake. {SOME_WAS_DONE}")
+                await self._fail(
+                    run.key, journal, InternalError.type, f"The service made a mistake. {problems.SOME_WAS_DONE}"
+                )
                 raise
 
     async def _commit(self, run: _Admitted, journal: RunJournal, answer: Answer) -> Completed:
@@ -236,9 +241,11 @@ class RunService:
                 message_id = await self._write_answer(run, journal, answer)
                 break
             except problems.RunLostError:
+                if not lost_answer:
+                    raise
                 async with self._database.reading() as connection:
                     written = await conversations.answer_of(connection, run.key.user_id, run.key.run_id)
-                if not lost_answer or written is None:
+                if written is None:
                     raise
                 message_id = written
                 break

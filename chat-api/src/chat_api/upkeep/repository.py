@@ -5,7 +5,8 @@ import datetime as dt
 from sqlalchemy import update
 
 from chat_api.database import Connection, epoch_now
-from chat_api.runs.repository import ACTIVE, RUNS
+from chat_api.runs.models import ACTIVE
+from chat_api.runs.repository import RUNS
 
 
 async def close_lapsed_runs(connection: Connection, now: dt.datetime, *, error_type: str, error_detail: str) -> int:

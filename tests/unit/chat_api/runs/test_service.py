@@ -12,10 +12,12 @@ from chat_api import schema
 from chat_api.agent.errors import ModelFailedError
 from chat_api.agent.turn import Answer, Journal, ToolCall, ToolOutcome, Turn, Usage
 from chat_api.database import Database, DatabaseUnavailableError
+from chat_api.runs import problems, repository
 from chat_api.runs import service as service_module
 from chat_api.runs.problems import ModelFailedProblem, RunActiveError, RunLostError
 from chat_api.runs.service import RunService
 from chat_api.upkeep.repository import close_lapsed_runs
+from sqlalchemy.exc import OperationalError
 
 NOW = dt.datetime.now(dt.UTC)
 CALL = ToolCall(0, 0, "add_task", "{}")
@@ -121,7 +123,7 @@ async def test_a_failed_run_keeps_its_message_and_its_calls(make_service: MakeSe
         ((run, calls),) = await service.page("ann", 1, 10, None)
         assert failed.value.extensions == {"run_id": run.run_id, "conversation_id": 1}
         assert (run.status, run.input, run.error_type) == ("failed", "hello", "model-failed")
-        assert run.error_detail == f"The model failed to answer. {service_module.SOME_WAS_DONE}"
+        assert run.error_detail == f"The model failed to answer. {problems.SOME_WAS_DONE}"
         assert (run.model_requests, run.input_tokens, run.output_tokens) == (1, 2, 3)
         assert [(call.tool_name, call.result) for call in calls] == [("add_task", '"done"')]
 
@@ -233,4 +235,26 @@ async def test_an_answer_is_written_again_where_the_database_did_not_say_whether
     async with service.working():
         done = await service.send("ann", "hello", None, "UTC")
     assert (done.answer, done.message_id) == ("answer to hello", 2)
+    assert await states(service) == [("completed", None)]
+
+
+async def test_a_message_is_admitted_again_where_the_connection_was_dead(
+    make_service: MakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = FakeAgent()
+    agent.may_answer.set()
+    service = make_service(agent)
+    insert = repository.insert_run
+    dead = [True]
+
+    async def insert_once_dead(*arguments: Any, **fields: Any) -> None:
+        if dead:
+            dead.clear()
+            raise OperationalError("", {}, Exception(), connection_invalidated=True)
+        await insert(*arguments, **fields)
+
+    monkeypatch.setattr(repository, "insert_run", insert_once_dead)
+    async with service.working():
+        done = await service.send("ann", "hello", None, "UTC")
+    assert (done.conversation_id, done.answer) == (1, "answer to hello")
     assert await states(service) == [("completed", None)]
