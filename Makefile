@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 SOURCES := pyproject.toml requirements.lock chat-api/pyproject.toml mcp-todo-server/pyproject.toml shared/pyproject.toml
 
-.PHONY: help install demo env test lint format bench lock clean
+.PHONY: help install demo env test lint format bench faults lock clean
 
 define CHECK_PYTHON
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -63,9 +63,14 @@ TEST_WORKERS ?= 3
 test: install ## the whole suite (PYTEST_ARGS are passed on; TEST_WORKERS=0 runs it in one process)
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-bench: install ## CPU time per turn against the bare Agents SDK (needs Docker), and the demo's start
+bench: install ## what is measured in docs/benchmarks.md (needs Docker)
 	$(BIN)/python -m tests.bench.turn
+	$(BIN)/python -m tests.bench.first_words
+	$(BIN)/python -m tests.bench.durability
 	$(BIN)/python -m tests.bench.ready
+
+faults: install ## faults against real processes and PostgreSQL (needs Docker; FAULTS_SCHEDULES, FAULTS_SEED)
+	@$(BIN)/python -m tests.faults.suite
 
 lock: | $(filter .uv/bin/uv,$(UV)) ## pin and hash every dependency anew
 	$(UV) lock --quiet --upgrade

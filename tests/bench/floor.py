@@ -1,11 +1,15 @@
 """The floor: a turn on the bare Agents SDK. No HTTP in front, no database, nothing tuned.
 
-`Runner.run`, the unmodified OpenAI client, and the todo server's tools over one shared MCP client with the tool
-list cached. Run as a program, it reads lines `turns` from standard input, takes that many turns, and answers each
-line with the CPU seconds that they took.
+`Runner.run_streamed`, the unmodified OpenAI client, and the todo server's tools over one shared MCP client with the
+tool list cached.
+
+Run as a program, it reads lines such as `turns 100` from standard input, takes that
+many turns, and answers each line with the CPU seconds that they took; or, to `words 100`, takes turns without a tool
+call and answers with the milliseconds until the first words of each.
 """
 
 import asyncio
+import json
 import os
 import sys
 import time
@@ -68,6 +72,18 @@ class SharedTodoServer(MCPServer):
         raise KeyError(name)
 
 
+async def turn(agent: Agent[None], message: str, config: RunConfig) -> float:
+    """Take a turn; returns the milliseconds until its first words."""
+    began = time.perf_counter()
+    first_words = 0.0
+    result = Runner.run_streamed(agent, message, run_config=config)
+    async for event in result.stream_events():
+        if event.type == "raw_response_event" and event.data.type == "response.output_text.delta" and not first_words:
+            first_words = (time.perf_counter() - began) * 1000
+    assert result.final_output == "Done.", result.final_output
+    return first_words
+
+
 async def main(wire: str, model_url: str, mcp_url: str, token: str, instructions: str) -> None:
     """Serve the lines of standard input."""
     set_tracing_disabled(True)
@@ -83,15 +99,17 @@ async def main(wire: str, model_url: str, mcp_url: str, token: str, instructions
             instructions=instructions,
             model=kind(model="stub", openai_client=openai),
             mcp_servers=[SharedTodoServer(client)],
-            model_settings=ModelSettings(),
+            model_settings=ModelSettings(include_usage=True),
         )
         config = RunConfig(tracing_disabled=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
+            what, count = line.split()
             before = time.process_time()
-            for _ in range(int(line)):
-                result = await Runner.run(agent, "add a task to buy milk", run_config=config)
-                assert result.final_output == "Done.", result.final_output
-            print(time.process_time() - before, flush=True)
+            first_words = []
+            for _ in range(int(count)):
+                message = "say hello" if what == "words" else "add a task to buy milk"
+                first_words.append(await turn(agent, message, config))
+            print(json.dumps(first_words) if what == "words" else time.process_time() - before, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,17 @@ from tests.integration.chat_api.conftest import ChatUser, execute_sql
 from tests.support.openai_stub import OpenAIStub, Say
 from tests.support.problems import problem
 
-TABLES = ("users", "conversations", "messages", "runs", "tool_calls")
+TABLES = (
+    "users",
+    "conversations",
+    "messages",
+    "runs",
+    "tool_calls",
+    "model_responses",
+    "run_events",
+    "idempotency_keys",
+    "daily_usage",
+)
 
 
 def row_counts(database_url: str) -> dict[str, int]:

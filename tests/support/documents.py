@@ -1,9 +1,12 @@
 """The project's documents as data: their code blocks, tables and links, and how a shown result is compared.
 
-A fence that begins with ```` ```bash run ```` or ```` ```python run ```` is a command that the tests execute. The
-block right behind it, where it is marked `result`, is what the command prints; `…` in it stands for any text.
+A fence that begins with ```` ```bash run ````, ```` ```python run ```` or ```` ```js run ```` is executed by the
+tests. The block right behind it, where it is marked `result`, is what the command prints; `…` in it stands for any
+text, and in JSON, where it stands without quotes, for any number.
 """
 
+import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,6 +83,15 @@ def examples(document: Path) -> list[Example]:
     return found
 
 
+def shown_json(block: Block) -> Any:
+    """Return what a JSON block shows, as `matches` takes it.
+
+    Raises:
+        ValueError: It is not JSON, dots apart.
+    """
+    return json.loads(re.sub(rf"(?<=: ){ANYTHING}(?=[,\s])", "NaN", block.text))
+
+
 def prose(document: Path) -> str:
     """Return the document without its code blocks."""
     return _FENCE.sub("", document.read_text(encoding="utf-8"))
@@ -114,7 +126,10 @@ def code_spans(cell: str) -> list[str]:
 
 
 def matches(shown: Any, actual: Any) -> bool:
-    """Tell whether a JSON value is as shown: same keys, same lengths, and texts that fit around each `…`."""
+    """Tell whether a JSON value is as shown: same keys, same lengths, and texts that fit around each `…`.
+
+    A shown NaN stands for any number.
+    """
     match shown:
         case dict():
             return (
@@ -126,6 +141,8 @@ def matches(shown: Any, actual: Any) -> bool:
             return isinstance(actual, list) and len(shown) == len(actual) and all(map(matches, shown, actual))
         case str():
             return isinstance(actual, str) and matches_text(shown, actual)
+        case float() if math.isnan(shown):
+            return isinstance(actual, int | float) and not isinstance(actual, bool)
         case _:
             return type(shown) is type(actual) and bool(shown == actual)
 

@@ -1,70 +1,63 @@
 """An OpenAI-wire server that answers from a script: the stand-in for the paid model, over real HTTP.
 
-It speaks Responses and Chat Completions, without streaming. Replies are taken from a queue, or made by a function
-of the request.
+It speaks Responses and Chat Completions, whole or streamed as the request asks. Replies are taken from a queue, or
+made by a function of the request.
 """
 
 import asyncio
 import itertools
 import json
+import logging
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from tests.support.asgi import served
+from tests.support.openai_replies import Call, Calls, Cut, Fail, Raw, Reply, Say
+from tests.support.openai_wire import (
+    USAGE,
+    Frame,
+    chat_chunks,
+    chat_completion,
+    foreign_events,
+    response_events,
+    response_object,
+)
 
-USAGE = (11, 7)
-"""Input and output tokens that every answer is said to have cost."""
+__all__ = [
+    "USAGE",
+    "Call",
+    "Calls",
+    "Closed",
+    "Cut",
+    "Fail",
+    "OpenAIStub",
+    "Raw",
+    "Reply",
+    "Say",
+    "running_openai_stub",
+]
 
-
-@dataclass(frozen=True)
-class Say:
-    """Final words."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Call:
-    """One tool call; `arguments` as a text goes out as it is, well-formed or not."""
-
-    tool: str
-    arguments: dict[str, Any] | str = field(default_factory=dict)
-    call_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Calls:
-    """Tool calls of one response."""
-
-    calls: tuple[Call, ...]
-
-
-@dataclass(frozen=True)
-class Fail:
-    """An HTTP error, as a provider words it."""
-
-    status: int
-    message: str = "the stub was told to fail"
-    headers: dict[str, str] = field(default_factory=dict)
+EVENT_STREAM = "text/event-stream"
 
 
 @dataclass(frozen=True)
-class Raw:
-    """A body that is no answer at all."""
+class Closed:
+    """A request that its client closed before the answer's end."""
 
-    body: str
-    media_type: str = "application/json"
-
-
-Reply = Say | Call | Calls | Fail | Raw
+    request: int
+    """Its index in `OpenAIStub.requests`."""
+    at: float
+    """Seconds by `time.monotonic`."""
 
 
 @dataclass
@@ -76,12 +69,15 @@ class OpenAIStub:
     answer: Callable[[dict[str, Any]], Reply] | None = None
     """Makes the reply where the script is empty."""
     delay_seconds: float = 0.0
+    """Before the first byte of every reply."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     """Bodies as they arrived."""
     headers: list[dict[str, str]] = field(default_factory=list)
     open: int = 0
     most_open: int = 0
     """Model calls that were open at the same time, at most."""
+    closed_early: list[Closed] = field(default_factory=list)
+    """Requests that their clients closed before the end, in that order."""
     _ids: Any = field(default_factory=lambda: itertools.count(1))
 
     def reply(self, *replies: Reply) -> None:
@@ -103,16 +99,8 @@ class OpenAIStub:
         body = await request.json()
         self.requests.append(body)
         self.headers.append(dict(request.headers))
-        self.open += 1
-        self.most_open = max(self.most_open, self.open)
-        try:
-            # Taken before the delay: a caller that gives up must not leave somebody who takes another's reply.
-            reply = self._next(body)
-            if self.delay_seconds:
-                await asyncio.sleep(self.delay_seconds)
-            return self._response(reply, "input" in body)
-        finally:
-            self.open -= 1
+        # Taken before any delay: a caller that gives up must not leave somebody who takes another's reply.
+        return _Exchange(self, len(self.requests) - 1, self._next(body), body)
 
     def _next(self, body: dict[str, Any]) -> Reply:
         if self.script:
@@ -128,83 +116,131 @@ class OpenAIStub:
                 return _json({"error": error}, reply.status, reply.headers)
             case Raw():
                 return Response(reply.body, media_type=reply.media_type)
+            case Cut():
+                return self._response(reply.reply, responses_wire)
             case Call():
                 reply = Calls((reply,))
-        return _json(self._responses(reply) if responses_wire else self._chat_completion(reply))
+        make = response_object if responses_wire else chat_completion
+        return _json(make(reply, next(self._ids)))
 
-    def _responses(self, reply: Say | Calls) -> dict[str, Any]:
+    def _frames(self, reply: Say | Call | Calls, body: dict[str, Any]) -> Iterable[Frame]:
         number = next(self._ids)
-        output: list[dict[str, Any]]
-        if isinstance(reply, Say):
-            part = {"type": "output_text", "text": reply.text, "annotations": []}
-            output = [
-                {
-                    "type": "message",
-                    "id": f"msg_{number}",
-                    "role": "assistant",
-                    "status": "completed",
-                    "content": [part],
-                }
-            ]
-        else:
-            output = [
-                {
-                    "type": "function_call",
-                    "id": f"fc_{number}_{index}",
-                    "call_id": f"call_{number}_{index}" if call.call_id is None else call.call_id,
-                    "name": call.tool,
-                    "arguments": _arguments(call),
-                    "status": "completed",
-                }
-                for index, call in enumerate(reply.calls)
-            ]
-        return {
-            "id": f"resp_{number}",
-            "object": "response",
-            "created_at": 0,
-            "status": "completed",
-            "model": "stub-model",
-            "output": output,
-            "parallel_tool_calls": True,
-            "tool_choice": "auto",
-            "tools": [],
-            "usage": {
-                "input_tokens": USAGE[0],
-                "output_tokens": USAGE[1],
-                "total_tokens": sum(USAGE),
-                "input_tokens_details": {"cached_tokens": 0},
-                "output_tokens_details": {"reasoning_tokens": 0},
-            },
-        }
+        if isinstance(reply, Call):
+            reply = Calls((reply,))
+        if "input" in body:
+            return response_events(response_object(reply, number))
+        include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        return chat_chunks(chat_completion(reply, number), include_usage=include_usage)
 
-    def _chat_completion(self, reply: Say | Calls) -> dict[str, Any]:
-        number = next(self._ids)
-        message: dict[str, Any] = {"role": "assistant", "content": None}
-        if isinstance(reply, Say):
-            message["content"] = reply.text
-        else:
-            message["tool_calls"] = [
-                {
-                    "id": f"call_{number}_{index}" if call.call_id is None else call.call_id,
-                    "type": "function",
-                    "function": {"name": call.tool, "arguments": _arguments(call)},
-                }
-                for index, call in enumerate(reply.calls)
-            ]
-        return {
-            "id": f"chatcmpl-{number}",
-            "object": "chat.completion",
-            "created": 0,
-            "model": "stub-model",
-            "choices": [
-                {
-                    "index": 0,
-                    "message": message,
-                    "finish_reason": "stop" if isinstance(reply, Say) else "tool_calls",
-                }
-            ],
-            "usage": {"prompt_tokens": USAGE[0], "completion_tokens": USAGE[1], "total_tokens": sum(USAGE)},
-        }
+
+class _Exchange(Response):
+    """The answer to one request, sent while the client wants it."""
+
+    def __init__(self, stub: OpenAIStub, request: int, reply: Reply, body: dict[str, Any]) -> None:
+        super().__init__()
+        self._stub = stub
+        self._request = request
+        self._reply = reply
+        self._asked = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        stub = self._stub
+        stub.open += 1
+        stub.most_open = max(stub.most_open, stub.open)
+        answer = asyncio.create_task(self._answer(scope, receive, send))
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                stub.closed_early.append(Closed(self._request, time.monotonic()))
+        finally:
+            stub.open -= 1
+            for task in (answer, gone):
+                task.cancel()
+            results = await asyncio.gather(answer, gone, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._stub.delay_seconds:
+            await asyncio.sleep(self._stub.delay_seconds)
+        reply, responses_wire = self._reply, "input" in self._asked
+        frames = self._stream(reply, responses_wire) if self._asked.get("stream") else None
+        if frames is None:
+            whole = self._stub._response(reply, responses_wire)
+            if isinstance(reply, Cut):
+                await _start(send, whole.media_type or "", len(whole.body))
+                await _send(send, bytes(whole.body[: len(whole.body) // 2]).decode())
+            else:
+                await whole(scope, receive, send)
+            return
+        await _start(send, EVENT_STREAM)
+        async for text in frames:
+            await _send(send, text)
+        if not isinstance(reply, Cut):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        # An answer that is not brought to its end makes the server drop the connection.
+
+    def _stream(self, reply: Reply, responses_wire: bool) -> AsyncIterator[str] | None:
+        """Return the stream of a reply, or None for what is sent whole."""
+        match reply:
+            case Fail():
+                return None
+            case Raw():
+                body = _object(reply)
+                if body is None:
+                    return None
+                return _paced(foreign_events(body, responses_wire=responses_wire), Say(""))
+            case Cut():
+                paced = reply.reply if not isinstance(reply.reply, Call) else Calls((reply.reply,))
+                return _paced(self._stub._frames(paced, self._asked), paced, reply.after_chunks)
+            case Call():
+                reply = Calls((reply,))
+        return _paced(self._stub._frames(reply, self._asked), reply)
+
+
+async def _paced(frames: Iterable[Frame], pace: Say | Calls, cut_after: int | None = None) -> AsyncIterator[str]:
+    frames = list(frames)
+    chunks = sum(frame.is_chunk for frame in frames)
+    sent = 0
+    for place, frame in enumerate(frames):
+        if cut_after is not None and ((sent == cut_after and frame.is_chunk) or place == len(frames) - 1):
+            return
+        if frame.is_chunk and sent and pace.pause_seconds:
+            await asyncio.sleep(pace.pause_seconds)
+        yield frame.text
+        if not frame.is_chunk:
+            continue
+        sent += 1
+        if pace.hold is not None and sent == (chunks + 1) // 2:
+            await pace.hold.wait()
+
+
+def _object(reply: Raw) -> dict[str, Any] | None:
+    if reply.media_type != "application/json":
+        return None
+    try:
+        body = json.loads(reply.body)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+async def _start(send: Send, media_type: str, length: int | None = None) -> None:
+    headers = [(b"content-type", media_type.encode())]
+    if length is not None:
+        headers.append((b"content-length", str(length).encode()))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+async def _send(send: Send, text: str) -> None:
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _json(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -212,8 +248,14 @@ def _json(body: dict[str, Any], status: int = 200, headers: dict[str, str] | Non
     return Response(json.dumps(body), status, headers, media_type="application/json")
 
 
-def _arguments(call: Call) -> str:
-    return call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments)
+class _CutsAreMeant(logging.Filter):
+    """Keeps uvicorn from reporting an answer that was to break off."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "without completing response" not in record.getMessage()
+
+
+_CUTS_ARE_MEANT: Final = _CutsAreMeant()
 
 
 @asynccontextmanager
@@ -224,6 +266,8 @@ async def running_openai_stub() -> AsyncIterator[OpenAIStub]:
         Route("/v1/responses", stub.serve, methods=["POST"]),
         Route("/v1/chat/completions", stub.serve, methods=["POST"]),
     ]
+    # Added as often as may be, a filter is there once.
+    logging.getLogger("uvicorn.error").addFilter(_CUTS_ARE_MEANT)
     async with served(Starlette(routes=routes)) as address:
         stub.base_url = f"{address}/v1"
         yield stub

@@ -42,9 +42,10 @@ class Contract:
         if not content:
             assert response.content == b"", f"{name} answers {response.status_code} with a body"
             return
-        media_type = response.headers["content-type"]
+        media_type = response.headers["content-type"].partition(";")[0]
         assert media_type in content, f"{name} answers {response.status_code} as {media_type}"
-        self.validate(response.json(), content[media_type]["schema"])
+        body = response.json() if media_type.endswith("json") else response.text
+        self.validate(body, content[media_type]["schema"])
 
     def validate(self, value: Any, schema: dict[str, Any]) -> None:
         """Return if a value has the shape that the schema describes."""

@@ -54,6 +54,11 @@ class Service:
         return self._running.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether there is a process, be it frozen."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
     def log(self) -> str:
         """All that the service has written so far, over all its restarts."""
         return self._log.read_text(errors="replace")

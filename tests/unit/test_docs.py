@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,11 @@ def test_the_configuration_table_is_the_settings_of_both_services() -> None:
 def test_every_setting_says_what_it_means() -> None:
     for row in table(README, "Variable"):
         assert len(row["Meaning"]) > 10, row["Variable"]
+
+
+def test_the_compose_file_reads_what_its_example_names() -> None:
+    read = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    assert read == set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
 
 def test_the_terminal_chats_variables_are_documented() -> None:
@@ -182,6 +188,9 @@ def test_console_commands_in_the_text_are_real() -> None:
         (None, ""),
         (1, True),
         ("1", 1),
+        (math.nan, "1"),
+        (math.nan, None),
+        (math.nan, True),
     ],
 )
 def test_a_shown_result_that_differs_is_noticed(shown: Any, actual: Any) -> None:
@@ -190,6 +199,7 @@ def test_a_shown_result_that_differs_is_noticed(shown: Any, actual: Any) -> None
 
 def test_dots_in_a_shown_result_stand_for_any_text() -> None:
     assert matches({"at": "…Z", "n": [1, None]}, {"at": "2026-11-23T00:00:00Z", "n": [1, None]})
+    assert matches({"n": math.nan}, {"n": 17})
     assert matches_text("a…c", "a\nb\nc")
 
 

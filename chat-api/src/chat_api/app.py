@@ -15,13 +15,25 @@ from chat_api import health, problems
 from chat_api.agent.agent import TodoAgent
 from chat_api.agent.providers import open_provider
 from chat_api.agent.todo_server import connect
+from chat_api.agui import endpoints as agui_endpoints
+from chat_api.agui.service import ThreadService
 from chat_api.conversations import endpoints as conversation_endpoints
 from chat_api.conversations.service import ConversationService
 from chat_api.database import Database
+from chat_api.journal.feed import Feeds
+from chat_api.journal.writer import JournalWriter
+from chat_api.leases.service import Leases
 from chat_api.middleware import AllowedHosts, BodyLimit, Defects, RequestId
 from chat_api.runs import endpoints as run_endpoints
+from chat_api.runs.admission import Admission
+from chat_api.runs.ending import Ender
+from chat_api.runs.execution import Executor
 from chat_api.runs.service import RunService
+from chat_api.runs.takeover import Takeover
 from chat_api.settings import Settings
+from chat_api.upkeep.service import Upkeep
+from chat_api.usage import endpoints as usage_endpoints
+from chat_api.usage.service import Quotas
 from chat_api.web.routes import DemoToken, create_web_router
 
 logger = logging.getLogger(__name__)
@@ -64,18 +76,12 @@ def create_app(settings: Settings) -> FastAPI:
                 todo,
                 max_rounds=settings.max_tool_rounds,
                 model_timeout=settings.model_timeout_seconds,
+                approval=settings.tool_approval,
             )
-            runs = RunService(
-                database,
-                agent,
-                lease_seconds=settings.run_lease_seconds,
-                history_token_budget=settings.history_token_budget,
-            )
-            await stack.enter_async_context(runs.working())
+            await _open_runs(stack, app, settings, database, agent)
             app.state.database = database
             app.state.http = http
             app.state.conversations = ConversationService(database)
-            app.state.runs = runs
             if settings.model_provider == "offline":
                 logger.warning(OFFLINE_WARNING)
             yield
@@ -91,7 +97,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.token_verifier = verifier
     problems.install(app)
     app.include_router(run_endpoints.router)
+    app.include_router(agui_endpoints.router)
     app.include_router(conversation_endpoints.router)
+    app.include_router(usage_endpoints.router)
     app.include_router(health.router)
     app.include_router(
         create_web_router(
@@ -107,12 +115,40 @@ def create_app(settings: Settings) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
-            expose_headers=["X-Request-Id", "Retry-After"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id"],
+            expose_headers=["Content-Location", "Retry-After", "X-Request-Id"],
         )
     app.add_middleware(AllowedHosts, hosts=settings.allowed_hosts)
     app.add_middleware(RequestId)
     return app
+
+
+async def _open_runs(
+    stack: AsyncExitStack, app: FastAPI, settings: Settings, database: Database, agent: TodoAgent
+) -> None:
+    """Start what carries runs out, each part before those that need it."""
+    lease = settings.run_lease_seconds
+    quotas = Quotas(database, runs_per_minute=settings.runs_per_minute, tokens_per_day=settings.tokens_per_day)
+    ender = Ender(lease_seconds=lease, history_token_budget=settings.history_token_budget)
+    admission = Admission(database, quotas, ender, lease_seconds=lease)
+    takeover = Takeover(database, quotas, ender, lease_seconds=lease)
+    leases, writer, feeds = Leases(database, lease), JournalWriter(database), Feeds(database)
+    executor = Executor(
+        database,
+        agent,
+        ender,
+        leases,
+        writer,
+        feeds,
+        approval_expires_seconds=settings.approval_expires_seconds,
+    )
+    upkeep = Upkeep(database, takeover, ender, executor, agent)
+    for part in (leases.renewing(), writer.running(), feeds.running(), executor.working(), upkeep.running()):
+        await stack.enter_async_context(part)
+    app.state.quotas = quotas
+    app.state.feeds = feeds
+    app.state.runs = RunService(database, admission, takeover, ender, executor, feeds)
+    app.state.threads = ThreadService(database, app.state.runs)
 
 
 def _demo_token(secret: str) -> DemoToken:

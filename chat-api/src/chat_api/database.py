@@ -129,6 +129,22 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def asking(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reads that need no transaction around them, which would be two round trips more.
+
+        On PostgreSQL each statement sees what is committed when it begins; on SQLite all see the same.
+
+        Raises:
+            DatabaseUnavailableError: The database does not answer.
+        """
+        if self._is_sqlite:
+            async with self.reading() as connection:
+                yield connection
+        else:
+            async with self._autocommitting() as connection:
+                yield connection
+
+    @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A connection in one transaction: committed at the end, rolled back where an exception leaves it.
 
@@ -159,9 +175,14 @@ class Database:
             async with self.writing() as connection:
                 yield connection
         else:
-            with _unavailable():
-                async with asyncio.timeout(TRANSACTION_SECONDS), self._autocommit_engine.connect() as connection:
-                    yield connection
+            async with self._autocommitting() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _autocommitting(self) -> AsyncIterator[AsyncConnection]:
+        with _unavailable():
+            async with asyncio.timeout(TRANSACTION_SECONDS), self._autocommit_engine.connect() as connection:
+                yield connection
 
     async def ping(self) -> None:
         """Ask the database something.

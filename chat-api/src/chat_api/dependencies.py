@@ -4,8 +4,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from chat_api.agui.service import ThreadService
 from chat_api.conversations.service import ConversationService
+from chat_api.journal.feed import Feeds
 from chat_api.runs.service import RunService
+from chat_api.usage.service import Quotas
 
 
 async def _conversations(request: Request) -> ConversationService:
@@ -18,5 +21,23 @@ async def _runs(request: Request) -> RunService:
     return service
 
 
+async def _threads(request: Request) -> ThreadService:
+    service: ThreadService = request.app.state.threads
+    return service
+
+
+async def _events(request: Request) -> Feeds:
+    feeds: Feeds = request.app.state.feeds
+    return feeds
+
+
+async def _usage(request: Request) -> Quotas:
+    quotas: Quotas = request.app.state.quotas
+    return quotas
+
+
 Conversations = Annotated[ConversationService, Depends(_conversations)]
 Runs = Annotated[RunService, Depends(_runs)]
+Threads = Annotated[ThreadService, Depends(_threads)]
+Events = Annotated[Feeds, Depends(_events)]
+Usage = Annotated[Quotas, Depends(_usage)]

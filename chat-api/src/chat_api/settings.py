@@ -60,6 +60,15 @@ class Settings(BaseSettings):
     run_lease_seconds: float = Field(default=15, ge=1, allow_inf_nan=False)
     """Time after which a run whose process gave no sign of life counts as lost."""
 
+    runs_per_minute: int = Field(default=60, ge=1)
+    """Messages that a user may send in a minute; a retry counts as one."""
+    tokens_per_day: int | None = Field(default=None, ge=1)
+    """Input and output tokens that a user's runs may use in a day, UTC; unset, any number."""
+    tool_approval: Literal["never", "destructive", "always"] = "never"
+    """Which tool calls wait until the user has allowed them."""
+    approval_expires_seconds: float = Field(default=86_400, ge=1, allow_inf_nan=False)
+    """Time after which a call that nobody decided on counts as denied."""
+
     @model_validator(mode="before")
     @classmethod
     def _choose_provider(cls, values: Any) -> Any:

@@ -22,6 +22,7 @@ from mcp_todo_server.health import Health
 from mcp_todo_server.settings import Settings
 from mcp_todo_server.tasks.service import TaskService
 from mcp_todo_server.tasks.tools import Caller, task_tools
+from mcp_todo_server.upkeep.service import Upkeep
 from mcp_todo_server.users.service import UserService
 
 MCP_PATH: Final = "/mcp"
@@ -86,7 +87,7 @@ def http_app(settings: Settings, database: Database) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with server.session_manager.run():
+        async with server.session_manager.run(), Upkeep(database).running():
             yield
         await health.close()
 
@@ -96,7 +97,8 @@ def http_app(settings: Settings, database: Database) -> Starlette:
 async def run_stdio(database: Database, user_id: str) -> None:
     """Serve one local user over standard input and output until the input ends."""
     local = Caller(user_id, frozenset(ALL_SCOPES))
-    await mcp_server(database, lambda: local).run_stdio_async()
+    async with Upkeep(database).running():
+        await mcp_server(database, lambda: local).run_stdio_async()
 
 
 class OnlyPost:

@@ -19,7 +19,7 @@ from sqlalchemy.types import DateTime, TypeDecorator
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession as Session
 
-__all__ = ["Database", "DatabaseError", "Session", "Table", "UtcDateTime", "check_url", "create_engine"]
+__all__ = ["Database", "DatabaseError", "Session", "Table", "UtcDateTime", "check_url", "create_engine", "utc_now"]
 
 WAIT_SECONDS: Final = 5
 """Longest wait for a free pool connection, for PostgreSQL to accept one, and for SQLite's write lock."""
@@ -40,6 +40,11 @@ _POSTGRESQL_LIMITS: Final = {
 _POSTGRESQL_SESSION: Final = (
     f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={WAIT_SECONDS}s"
 )
+
+
+def utc_now() -> dt.datetime:
+    """Return this machine's time."""
+    return dt.datetime.now(dt.UTC)
 
 
 class Table(SQLModel, registry=registry()):

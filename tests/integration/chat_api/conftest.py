@@ -15,6 +15,8 @@ import httpx
 import psycopg
 import pytest
 import pytest_asyncio
+from chat_api.database import Database
+from chat_api.schema import migrate
 from sqlalchemy.engine import make_url
 
 from tests.support.databases import DatabaseKind, postgres_database, sqlite_database
@@ -87,8 +89,9 @@ async def as_user(service: Service, user_id: str, **token_options: Any) -> Async
 def running_chat(
     database_url: str, todo: Service, stub: OpenAIStub, api: str = "responses", **env: str
 ) -> AbstractAsyncContextManager[Service]:
-    """Run a chat-api of one's own, with the stub as its model."""
-    return running_chat_api(database_url, todo.mcp_url, **{**stub.environment(api), **env})
+    """Run a chat-api of one's own, with the stub as its model. Users may send as fast as tests do."""
+    variables = {**stub.environment(api), "RUNS_PER_MINUTE": "1000000", **env}
+    return running_chat_api(database_url, todo.mcp_url, **variables)
 
 
 def execute_sql(database_url: str, *statements: str) -> list[tuple[Any, ...]]:
@@ -123,6 +126,7 @@ def stub(module_stub: OpenAIStub) -> Iterator[OpenAIStub]:
     module_stub.delay_seconds = 0.0
     module_stub.requests.clear()
     module_stub.headers.clear()
+    module_stub.closed_early.clear()
     module_stub.most_open = module_stub.open
     yield module_stub
     module_stub.delay_seconds = 0.0
@@ -144,6 +148,21 @@ def module_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest
     else:
         with postgres_database(request.getfixturevalue("postgres")) as url:
             yield url
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def migrated_url(module_database_url: str) -> str:
+    """A database with this code's schema, for all tests of a file."""
+    await migrate(module_database_url)
+    return module_database_url
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def database(migrated_url: str) -> AsyncIterator[Database]:
+    """Connections to it."""
+    opened = Database(migrated_url)
+    yield opened
+    await opened.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -25,19 +25,27 @@ from tests.support.tokens import user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+EVENT_STREAM = "text/event-stream"
 CHAT = "/api/{user_id}/chat"
 USER = "ann"
+RUN = "/api/{user_id}/runs/{run_id}"
+_REFUSED = {"401", "403", "422", "500", "503"}
 PROMISED = {
     ("get", "/livez"): {"200"},
     ("get", "/readyz"): {"200", "503"},
-    ("post", CHAT): {"200", "401", "403", "404", "409", "413", "422", "500", "502", "503", "504"},
-    ("patch", "/api/{user_id}/conversations/{conversation_id}"): {
-        "200", "401", "403", "404", "413", "422", "500", "503",
-    },
-    ("delete", "/api/{user_id}/conversations/{conversation_id}"): {"204", "401", "403", "404", "422", "500", "503"},
-    ("get", "/api/{user_id}/conversations"): {"200", "401", "403", "422", "500", "503"},
-}  # fmt: skip
-EVERY_OTHER = {"200", "401", "403", "404", "422", "500", "503"}
+    ("post", CHAT): {"200", "202", "404", "409", "410", "413", "429", "502", "504"} | _REFUSED,
+    ("post", "/api/{user_id}/agui"): {"200", "404", "409", "410", "413", "429"} | _REFUSED,
+    ("get", f"{RUN}/events"): {"200", "404", "410"} | _REFUSED,
+    ("post", f"{RUN}/cancel"): {"200", "202", "404"} | _REFUSED,
+    ("post", f"{RUN}/retry"): {"200", "202", "404", "409", "429", "502", "504"} | _REFUSED,
+    ("post", f"{RUN}/approvals"): {"202", "404", "409", "413"} | _REFUSED,
+    ("patch", "/api/{user_id}/conversations/{conversation_id}"): {"200", "404", "413"} | _REFUSED,
+    ("delete", "/api/{user_id}/conversations/{conversation_id}"): {"204", "404"} | _REFUSED,
+    ("get", "/api/{user_id}/conversations"): {"200"} | _REFUSED,
+    ("get", "/api/{user_id}/usage"): {"200"} | _REFUSED,
+}
+EVERY_OTHER = {"200", "404"} | _REFUSED
+STREAMED = {("post", CHAT), ("post", f"{RUN}/retry"), ("get", f"{RUN}/events"), ("post", "/api/{user_id}/agui")}
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -51,6 +59,19 @@ async def document(chat: Service) -> dict[str, Any]:
 async def test_every_operation_declares_the_statuses_it_answers_with(document: dict[str, Any]) -> None:
     for method, path, operation in Contract(document).operations():
         assert set(operation["responses"]) == PROMISED.get((method, path), EVERY_OTHER), (method, path)
+
+
+async def test_streams_are_declared_where_there_are_some(document: dict[str, Any]) -> None:
+    for method, path, operation in Contract(document).operations():
+        declared = {
+            media_type
+            for status, response in operation["responses"].items()
+            for media_type in response.get("content", ())
+            if status < "300"
+        }
+        assert (EVENT_STREAM in declared) == ((method, path) in STREAMED), (method, path)
+        only_streams = path.endswith(("/events", "/agui"))
+        assert ("application/json" in declared) == (not only_streams and method != "delete"), (method, path)
 
 
 async def test_every_error_is_declared_as_a_problem(document: dict[str, Any]) -> None:
@@ -95,17 +116,33 @@ async def test_real_answers_are_the_declared_ones(ann: ChatUser, stub: OpenAIStu
     contract = await hold_to_contract(ann.http)
     stub.reply(Call("add_task", {"title": "milk", "due": "2027-01-01", "tags": ["a"]}), Call("nope"), Say("Added."))
     answer = await ann.say("add milk")
-    number = answer["conversation_id"]
+    number, ended = answer["conversation_id"], f"/api/{ann.user_id}/runs/{answer['run_id']}"
     stub.reply(*[Fail(401)])
     failed = (await ann.send("fail", number)).json()
+    stub.reply(Say("better"), Say("streamed"), Say("by AG-UI"))
+    retried = await ann.http.post(f"/api/{ann.user_id}/runs/{failed['run_id']}/retry")
+    assert retried.json()["response"] == "better"
+    accept = {"Accept": EVENT_STREAM}
+    streamed = await ann.http.post(f"/api/{ann.user_id}/chat", json={"message": "stream"}, headers=accept)
+    talk = {
+        "threadId": "t", "runId": "r", "state": {}, "tools": [], "context": [], "forwardedProps": {},
+        "messages": [{"id": "m", "role": "user", "content": "hello"}],
+    }  # fmt: skip
+    agui = await ann.http.post(f"/api/{ann.user_id}/agui", json=talk)
+    assert [said.text.count('"RUN_FINISHED"') for said in (streamed, agui)] == [1, 1]
+    decisions = {"decisions": [{"tool_call_id": "c", "approve": True}]}
+    for method, path, body in (("cancel", ended, None), ("retry", ended, None), ("approvals", ended, decisions)):
+        await ann.http.post(f"{path}/{method}", json=body)
     for path in (
         f"runs/{answer['run_id']}",
+        f"runs/{answer['run_id']}/events",
         f"runs/{failed['run_id']}",
         "runs/unknown",
         "conversations?limit=1",
         f"conversations/{number}",
         f"conversations/{number}/messages?limit=1",
         f"conversations/{number}/runs?limit=1",
+        "usage",
     ):
         await ann.get(path)
     conversation = f"/api/{ann.user_id}/conversations/{number}"
@@ -114,7 +151,7 @@ async def test_real_answers_are_the_declared_ones(ann: ChatUser, stub: OpenAIStu
     for path in ("/livez", "/readyz"):
         await ann.http.get(path)
     seen = {status for _, status in contract.seen}
-    assert seen == {200, 204, 404, 502}
+    assert seen == {200, 204, 404, 409, 502}
     assert len({name for name, _ in contract.seen}) == len(contract.operations())
 
 
@@ -130,7 +167,9 @@ CURSORS = TEXTS | (KEYS | VALUES).map(lambda key: base64.urlsafe_b64encode(json.
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "localtime", "posixrules", "America", "zone.tab"]) | TEXTS
 BODIES = st.fixed_dictionaries(
     {}, optional={"message": st.just("hello") | VALUES, "conversation_id": NUMBERS | VALUES, "timezone": ZONES | VALUES,
-                  "title": TEXTS | VALUES, "on_busy": VALUES}
+                  "title": TEXTS | VALUES, "on_busy": st.sampled_from(["enqueue", "interrupt"]) | VALUES,
+                  "replaces": TEXTS | VALUES, "decisions": VALUES, "threadId": TEXTS | VALUES, "runId": TEXTS | VALUES,
+                  "messages": st.just([{"id": "m", "role": "user", "content": "hello"}]) | VALUES}
 ) | VALUES  # fmt: skip
 
 

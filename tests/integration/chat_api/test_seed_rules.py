@@ -155,7 +155,7 @@ async def test_no_call_blocks_the_event_loop(client: OpenClient, user_id: str, s
     users = [await client(f"{user_id}-{n}") for n in range(10)]
     await asyncio.gather(*(user.get("conversations") for user in users))
     stub.answer = lambda _: Say("at last")
-    stub.delay_seconds = 4.0
+    stub.delay_seconds = 8.0
     turns = asyncio.gather(*(users[n % 10].send(f"turn {n}") for n in range(100)))
     answered_within: list[float] = []
     while not turns.done():
@@ -202,6 +202,10 @@ async def test_an_internal_errors_text_does_not_leak(
         assert not [word for word in INTERNALS if word in response.text.lower()]
         assert response.headers["x-request-id"] == response.json()["request_id"]
         assert response.json()["request_id"] in chat.log
+    # The new conversation's run had begun. It met the defect at its end, and stays on record as failed.
+    (run,) = await ann.runs(2)
+    assert (run["status"], run["error"]["type"]) == ("failed", "internal-error")
+    assert not [word for word in INTERNALS if word in run["error"]["detail"].lower()]
     assert len(await ann.messages(1)) == 2
 
 

@@ -17,8 +17,8 @@ from mcp_todo_server import schema
 from mcp_todo_server.database import Database
 from mcp_todo_server.tasks.service import TaskService
 from mcp_todo_server.tasks.tools import TOOLS, Caller, answer
-from todo_chat_shared.effects import EFFECT_KEY_META
-from todo_chat_shared.tokens import ALL_SCOPES
+from todo_chat_shared.effects import EFFECT_KEY_META, SETTLE_META
+from todo_chat_shared.tokens import ALL_SCOPES, SCOPE_READ
 
 from tests.support.databases import DatabaseKind, postgres_database, sqlite_database
 from tests.support.services import Service, running_todo_server
@@ -54,14 +54,27 @@ class Todo:
         """The same server, called by somebody else."""
         return Todo(self.database, self.clock, user)
 
-    async def text(self, tool: str, effect_key: Any = None, **arguments: Any) -> str:
-        """Call a tool and return its answer's text."""
-        result = await answer(SPECS[tool], self._service, self._caller, arguments, effect_key)
+    def reading_only(self) -> "Todo":
+        """The same user, with a token that may not write."""
+        todo = self.of(self._caller.user_id)
+        todo._caller = Caller(self._caller.user_id, frozenset({SCOPE_READ}))
+        return todo
+
+    async def text(self, tool: str, effect_key: Any = None, settle: Any = None, **arguments: Any) -> str:
+        """Call a tool, or settle a call, and return the answer's text."""
+        result = await answer(SPECS[tool], self._service, self._caller, arguments, effect_key, settle)
         text = result.model_dump()["content"][0]["text"]
         if result.is_error:
             raise Refused(text)
         assert json.loads(text) == result.structured_content
         return str(text)
+
+    async def heard(self, tool: str, effect_key: Any = None, settle: Any = None, **arguments: Any) -> str:
+        """Like `text`, for a call that may be refused: then the refusal's text."""
+        try:
+            return await self.text(tool, effect_key, settle, **arguments)
+        except Refused as refusal:
+            return f"refused: {refusal}"
 
     async def call(self, tool: str, effect_key: Any = None, **arguments: Any) -> dict[str, Any]:
         """Call a tool and return its answer."""
@@ -106,9 +119,9 @@ def user() -> str:
     return f"user-{uuid.uuid4().hex}"
 
 
-def effect_meta(key: str) -> RequestParamsMeta:
-    """Return the `_meta` of a call under an effect key."""
-    return cast("RequestParamsMeta", {EFFECT_KEY_META: key})
+def effect_meta(key: str, *, settle: bool | None = None) -> RequestParamsMeta:
+    """Return the `_meta` of a call under an effect key, or of its settling."""
+    return cast("RequestParamsMeta", {EFFECT_KEY_META: key} | ({} if settle is None else {SETTLE_META: settle}))
 
 
 @asynccontextmanager

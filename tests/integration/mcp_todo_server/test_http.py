@@ -38,7 +38,7 @@ def post(server: Service) -> Post:
 
 
 def signed(**claims: Any) -> str:
-    return jwt.encode({"sub": "ann", "aud": AUDIENCE, "exp": time.time() + 60, **claims}, SECRET, "HS256")
+    return jwt.encode({"sub": "ann", "aud": AUDIENCE, "exp": time.time() + 86400, **claims}, SECRET, "HS256")
 
 
 async def test_a_good_token_is_let_in(post: Post, user: str) -> None:
@@ -54,11 +54,11 @@ async def test_a_good_token_is_let_in(post: Post, user: str) -> None:
         (user_token("ann"), "no aud"),
         (signed(aud="chat-api"), "audience"),
         (signed(exp=time.time() - 3600), "expired"),
-        (signed(nbf=time.time() + 3600), "not valid yet"),
+        (signed(nbf=time.time() + 86400), "not valid yet"),
         (mcp_token("ann", secret="another-secret-of-the-tests-0123456789"), "signature"),
-        (jwt.encode({"sub": "ann", "aud": AUDIENCE, "exp": time.time() + 60}, "", "none"), "algorithm"),
+        (jwt.encode({"sub": "ann", "aud": AUDIENCE, "exp": time.time() + 86400}, "", "none"), "algorithm"),
         (signed(sub=""), "sub"),
-        (jwt.encode({"aud": AUDIENCE, "exp": time.time() + 60}, SECRET, "HS256"), "no sub"),
+        (jwt.encode({"aud": AUDIENCE, "exp": time.time() + 86400}, SECRET, "HS256"), "no sub"),
         (jwt.encode({"aud": AUDIENCE, "sub": "ann"}, SECRET, "HS256"), "no exp"),
     ],
 )

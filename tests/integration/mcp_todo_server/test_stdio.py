@@ -1,6 +1,7 @@
 """mcp-todo-server stdio, started by a real MCP client as Claude Desktop starts it."""
 
 import asyncio
+import datetime as dt
 import json
 import signal
 import sys
@@ -13,6 +14,11 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp_todo_server import schema
+from mcp_todo_server.database import Database
+from mcp_todo_server.effects.models import EffectRow
+from mcp_todo_server.upkeep.service import EFFECTS_KEPT
+from sqlmodel import select
 
 from tests.support.services import clean_environment, migrate
 
@@ -82,6 +88,22 @@ async def test_a_database_of_ones_own_is_used(tmp_path: Path, database_url: str)
     async with stdio("--user", "me", folder=tmp_path, DATABASE_URL=database_url) as client:
         assert await titles(client) == ["there", "there"]
     assert database_files(tmp_path) == []
+
+
+async def test_old_effect_keys_are_gone_after_a_start(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/todo.db")
+    now = dt.datetime.now(dt.UTC)
+    keys: list[str] = []
+    await schema.migrate(f"sqlite:///{tmp_path}/todo.db")
+    async with database.writing() as session:
+        for key, age in (("old", EFFECTS_KEPT + dt.timedelta(minutes=1)), ("young", dt.timedelta(days=7))):
+            session.add(EffectRow(user_id="me", effect_key=key, request_hash="h", result="{}", created_at=now - age))
+    async with stdio(folder=tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/todo.db"), asyncio.timeout(20):
+        while keys != ["young"]:
+            await asyncio.sleep(0.02)
+            async with database.reading() as reading:
+                keys = list((await reading.exec(select(EffectRow.effect_key))).all())
+    await database.close()
 
 
 async def started(folder: Path) -> Process:

@@ -2,8 +2,8 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from chat_api.agent.agent import TodoAgent
 from chat_api.agent.offline import OfflineModel
 from chat_api.agent.providers import ModelProvider
 from chat_api.agent.todo_server import TodoServer
-from chat_api.agent.turn import PastCall, PastRun, ToolCall, ToolOutcome, Turn, Usage
+from chat_api.agent.turn import ModelStep, PastCall, PastRun, ToolCall, ToolOutcome, Turn, Usage
 from mcp import Client
 from mcp.server import MCPServer
 from mcp_todo_server.database import Database
@@ -34,18 +34,30 @@ class Record:
 
     past: list[PastCall] = field(default_factory=list)
 
-    def model_responded(self, usage: Usage) -> None:
-        """Count nothing."""
+    words: str = ""
 
     def check_owned(self) -> None:
         """Nobody else is there."""
 
-    async def calls_requested(self, calls: Sequence[ToolCall]) -> None:
-        """Nothing is lost here, so nothing is kept."""
+    def on_stop(self, _: Callable[[], object]) -> AbstractContextManager[None]:
+        """Nobody stops this run."""
+        return nullcontext()
+
+    def text(self, delta: str) -> None:
+        """Keep the words."""
+        self.words += delta
+
+    async def responded(self, step: ModelStep, _: Usage) -> None:
+        """Keep what was refused at once; nothing is lost here, so nothing else is kept."""
+        self.past += [past for past in step.calls if past.outcome is not None]
 
     async def call_ended(self, call: ToolCall, outcome: ToolOutcome) -> None:
         """Keep a call with its outcome."""
         self.past.append(PastCall(call, outcome))
+
+    async def settled(self, run_id: str, call: ToolCall, outcome: ToolOutcome) -> None:
+        """Every call has its outcome here."""
+        raise AssertionError(f"{run_id} has no open call")
 
 
 class TodoList:
@@ -66,6 +78,7 @@ class TodoList:
         run_id = f"00000000-0000-7000-8000-{len(self._history):012d}"
         record = Record()
         answer = await self._agent.answer(Turn(self._user_id, run_id, message, tuple(self._history), NOW), record)
+        assert record.words == answer.text
         self._history.append(PastRun(run_id, message, record.past, answer.text))
         self.calls += record.past
         return answer.text

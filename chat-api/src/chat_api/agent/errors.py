@@ -1,6 +1,14 @@
 """What can keep a turn from ending with an answer. Texts are for the user: nothing internal is in them."""
 
 
+class StoppedError(Exception):
+    """The run was asked to stop; nothing more was sent in its name."""
+
+
+class ApprovalNeededError(Exception):
+    """The last journalled response asks for calls that the user has to allow first; none of its calls was sent."""
+
+
 class AgentError(Exception):
     """The turn has no answer."""
 

@@ -1,7 +1,8 @@
 """Earlier runs as input items of the Responses format, which the Agents SDK translates for every provider.
 
 Provider ids are left out, so that a conversation survives a change of provider. A run's calls come with their
-outputs or not at all: a call without its output would be refused by the provider for ever after.
+outputs or not at all: a call without its output would be refused by the provider for ever after. What a run did
+stays true however it ended, so the model is told of its calls; of its words only where the user saw them too.
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,14 @@ from chat_api.agent.text import compact_json
 from chat_api.agent.turn import PastCall, PastRun, Turn, call_id
 
 CHARS_PER_TOKEN: Final = 4
+NOT_KNOWN: Final = compact_json(
+    {"error": "It is not known whether this call was carried out. Look with list_tasks before you do it again."}
+)
+"""Output of a call whose outcome nobody has."""
+CANCELLED: Final = "[The user stopped the assistant here.]"
+FAILED: Final = "[The request failed before it was answered. The calls above came to what their outputs say.]"
+REPLACED_MESSAGE: Final = "[A message that was since replaced.]"
+REPLACED: Final = "[The answer was replaced too. What the calls above changed stays changed.]"
 
 
 def input_items(turn: Turn) -> list[TResponseInputItem]:
@@ -24,11 +33,14 @@ def input_items(turn: Turn) -> list[TResponseInputItem]:
 
 def estimated_tokens(run: PastRun) -> int:
     """Estimate what a run costs as history: 4 characters of its JSON to a token. No tokenizer, no vocabulary."""
-    return -(-len(compact_json(list(_run_items(run)))) // CHARS_PER_TOKEN)
+    items = list(_run_items(run))
+    return -(-len(compact_json(items)) // CHARS_PER_TOKEN) if items else 0
 
 
 def _run_items(run: PastRun) -> Iterable[TResponseInputItem]:
-    yield {"role": "user", "content": run.message}
+    if run.ending in ("failed", "replaced") and not run.calls:
+        return
+    yield {"role": "user", "content": REPLACED_MESSAGE if run.ending == "replaced" else run.message}
     for response in _by_response(run):
         ids = [call_id(run.run_id, past.call.response_ordinal, past.call.call_index) for past in response]
         for name, past in zip(ids, response, strict=True):
@@ -39,8 +51,21 @@ def _run_items(run: PastRun) -> Iterable[TResponseInputItem]:
                 "arguments": past.call.arguments,
             }
         for name, past in zip(ids, response, strict=True):
-            yield {"type": "function_call_output", "call_id": name, "output": past.outcome.result}
-    yield {"role": "assistant", "content": run.answer}
+            output = NOT_KNOWN if past.outcome is None else past.outcome.result
+            yield {"type": "function_call_output", "call_id": name, "output": output}
+    yield {"role": "assistant", "content": _last_words(run)}
+
+
+def _last_words(run: PastRun) -> str:
+    match run.ending:
+        case "completed":
+            return run.answer
+        case "cancelled":
+            return f"{run.answer}\n\n{CANCELLED}" if run.answer else CANCELLED
+        case "failed":
+            return FAILED
+        case "replaced":
+            return REPLACED
 
 
 def _by_response(run: PastRun) -> list[list[PastCall]]:

@@ -50,7 +50,7 @@ async def open_provider(settings: Settings) -> AsyncIterator[ModelProvider]:
             model = OpenAIChatCompletionsModel(model=name, openai_client=client)
             # Compatible servers may refuse parameters that only OpenAI knows.
             store = None if settings.openai_base_url else False
-            yield ModelProvider(lambda _: model, chosen.resolve(ModelSettings(store=store)))
+            yield ModelProvider(lambda _: model, chosen.resolve(ModelSettings(store=store, include_usage=True)))
         else:
             model = OpenAIResponsesModel(model=name, openai_client=client)
             # Nothing is kept at the provider, so reasoning has to travel with the run to be continued.

@@ -17,6 +17,29 @@ def clean_text(text: str) -> str:
     return text
 
 
+class TextCleaner:
+    """`clean_text` for a text that comes in pieces, cut anywhere."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return the next piece's clean text. A high surrogate at its end waits for its other half."""
+        if piece.isascii() and not self._held and "\x00" not in piece:
+            return piece
+        text = self._held + piece.replace("\x00", "")
+        self._held = ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            self._held = text[-1]
+            text = text[:-1]
+        return clean_text(text)
+
+    def end(self) -> str:
+        """Return what still waited when the last piece had come."""
+        held, self._held = self._held, ""
+        return clean_text(held)
+
+
 def clean_json(value: Any, max_depth: int = JSON_MAX_DEPTH) -> Any:
     """Apply `clean_text` to every text in a JSON value, keys included.
 

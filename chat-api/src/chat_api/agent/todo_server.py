@@ -27,7 +27,7 @@ from mcp.types import (
     Tool,
 )
 from pydantic import ValidationError
-from todo_chat_shared.effects import EFFECT_KEY_META
+from todo_chat_shared.effects import EFFECT_KEY_META, SETTLE_META
 from todo_chat_shared.tokens import mint_service_token
 
 from chat_api.agent.errors import ToolsTimeoutError, ToolsUnavailableError
@@ -140,11 +140,21 @@ class TodoServer:
         Raises:
             ToolsUnavailableError, ToolsTimeoutError: There is no outcome; the call may have taken effect.
         """
+        return await self._call(user_id, name, arguments, {EFFECT_KEY_META: effect_key})
+
+    async def settle(self, user_id: str, name: str, arguments: dict[str, Any], effect_key: str) -> ToolOutcome:
+        """Return what a call that was sent earlier came to, and see to it that it cannot take effect any more.
+
+        A call that never arrived gets an outcome that says so, and has it for good.
+
+        Raises:
+            ToolsUnavailableError, ToolsTimeoutError: There is no outcome; the call may have taken effect, or still may.
+        """
+        return await self._call(user_id, name, arguments, {EFFECT_KEY_META: effect_key, SETTLE_META: True})
+
+    async def _call(self, user_id: str, name: str, arguments: dict[str, Any], meta: dict[str, Any]) -> ToolOutcome:
         result = await self._request(
-            user_id,
-            lambda: self._client.call_tool(
-                name, arguments, meta=cast("RequestParamsMeta", {EFFECT_KEY_META: effect_key})
-            ),
+            user_id, lambda: self._client.call_tool(name, arguments, meta=cast("RequestParamsMeta", meta))
         )
         return _outcome(result)
 

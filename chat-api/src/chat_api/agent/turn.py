@@ -1,9 +1,10 @@
 """The data that crosses the agent package's border."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +31,41 @@ class ToolOutcome:
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A call of an earlier run with its outcome."""
+    """A call with its outcome; None while that is not known."""
 
     call: ToolCall
-    outcome: ToolOutcome
+    outcome: ToolOutcome | None
+    awaits_approval: bool = False
+    """Nobody has decided yet whether it may be sent."""
+
+
+Ending = Literal["completed", "cancelled", "failed", "replaced"]
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """An earlier, completed run of the conversation."""
+    """An earlier run of the conversation, as later turns are told of it."""
 
     run_id: str
     message: str
     calls: Sequence[PastCall]
     answer: str
+    """The assistant's words: whole of a completed run, as far as they came of a cancelled one, else empty."""
+    ending: Ending = "completed"
+    can_be_settled: bool = True
+    """Whether the todo server still knows what its calls came to: one that has forgotten a call would call it void."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStep:
+    """A model response that asked for tools, as it was journalled."""
+
+    ordinal: int
+    """Its place among the run's model responses, counted from 0."""
+    items: str
+    """JSON array of its output items, verbatim, reasoning included; calls carry the run's own ids. Empty where the
+    response asked for no tools: it ends the turn and is never needed again."""
+    calls: Sequence[PastCall]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +79,13 @@ class Turn:
     """Oldest first."""
     now: dt.datetime
     """The run's frozen clock, in the user's zone."""
+    done: Sequence[ModelStep] = ()
+    """What earlier attempts of the run have journalled, in order: it is not asked or done again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them, over all the run's model calls."""
+    """Tokens as the provider counted them, of one model call or of several."""
 
     requests: int = 0
     input_tokens: int = 0
@@ -85,17 +109,28 @@ class Answer:
 class Journal(Protocol):
     """Where the agent writes what it is about to do and what came of it, so that a lost process loses nothing."""
 
-    def model_responded(self, usage: Usage) -> None:
-        """Count a model response, whatever becomes of the run."""
-
     def check_owned(self) -> None:
-        """Raise where the run may be somebody else's by now: then nothing may be sent for it."""
+        """Return if something may be sent in the run's name.
 
-    async def calls_requested(self, calls: Sequence[ToolCall]) -> None:
-        """Record calls before the first of them is sent."""
+        Raises:
+            StoppedError: The run is to stop.
+            Exception: The run may be somebody else's by now.
+        """
+
+    def on_stop(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
+        """Call `callback` once, as soon as the run is to stop, while the context lasts; at once if it already is."""
+
+    def text(self, delta: str) -> None:
+        """Take words as they come from the model, and return at once. They reach readers once they are stored."""
+
+    async def responded(self, step: ModelStep, usage: Usage) -> None:
+        """Record a model response: with calls, durably before it returns; without, its cost is counted."""
 
     async def call_ended(self, call: ToolCall, outcome: ToolOutcome) -> None:
         """Record the outcome of a call before the model hears of it."""
+
+    async def settled(self, run_id: str, call: ToolCall, outcome: ToolOutcome) -> None:
+        """Record what a call of an earlier run came to, which was not known until now."""
 
 
 def call_id(run_id: str, response_ordinal: int, call_index: int) -> str:

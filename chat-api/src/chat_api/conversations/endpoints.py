@@ -76,7 +76,7 @@ async def rename_conversation(
 
 @router.delete("/{conversation_id}", responses=_ONE, status_code=status.HTTP_204_NO_CONTENT)
 async def delete_conversation(user_id: UserId, conversation_id: ConversationId, conversations: Conversations) -> None:
-    """Delete a conversation with its messages and runs. The tasks stay."""
+    """Delete a conversation with its messages and runs; one that is at work is stopped. The tasks stay."""
     await conversations.delete(user_id, conversation_id)
 
 
@@ -89,7 +89,7 @@ async def list_messages(
     cursor: Cursor = None,
     order: Annotated[MessageOrder, Query(description="Oldest (`asc`) or newest (`desc`) first.")] = "desc",
 ) -> Page[Message]:
-    """List a conversation's messages: the pairs of completed runs, answers with their tool calls."""
+    """List a conversation's messages: the pairs of completed and cancelled runs, answers with their tool calls."""
     after = None if cursor is None else decode_cursor(cursor, int)[0]
     found = await conversations.messages(user_id, conversation_id, limit + 1, after=after, ascending=order == "asc")
     return Page(
@@ -107,9 +107,9 @@ async def list_runs(
     cursor: Cursor = None,
 ) -> Page[Run]:
     """List a conversation's runs, newest first, failed ones included."""
-    after = None if cursor is None else decode_cursor(cursor, str)[0]
+    after = None if cursor is None else decode_cursor(cursor, int)[0]
     found = await runs.page(user_id, conversation_id, limit + 1, after)
     return Page(
-        items=[Run.of(record, calls) for record, calls in found[:limit]],
-        next_cursor=encode_cursor(found[limit - 1][0].run_id) if len(found) > limit else None,
+        items=[Run.of(details) for details in found[:limit]],
+        next_cursor=encode_cursor(found[limit - 1].run.number) if len(found) > limit else None,
     )

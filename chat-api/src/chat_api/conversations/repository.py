@@ -1,24 +1,22 @@
-"""All SQL of conversations and messages. Every function names its user.
+"""All SQL of conversations. Every function names its user.
 
 The statements of a turn are built once, with parameters: building one costs more than sending it.
 """
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
-from types import ModuleType
+from dataclasses import dataclass, fields
+from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import BigInteger, Integer, Select, String, bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import ReturningInsert
 
-from chat_api.conversations.models import ConversationRow, MessageRow, UserRow
-from chat_api.database import Connection, table_of
+from chat_api.conversations.models import ConversationRow
+from chat_api.database import Connection, UtcDateTime, table_of
 from chat_api.runs.models import RunRow
+from chat_api.runs.states import ACTIVE
 
-USERS = table_of(UserRow)
 CONVERSATIONS = table_of(ConversationRow)
-MESSAGES = table_of(MessageRow)
 RUNS = table_of(RunRow)
 
 
@@ -32,67 +30,96 @@ class ConversationRecord:
     updated_at: dt.datetime
     last_run_id: str | None
     last_run_status: str | None
+    active_run_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class MessageRecord:
-    """A message."""
+class LockedConversation:
+    """What admission needs of a conversation whose row it holds."""
 
-    message_id: int
-    run_id: str
-    role: str
-    content: str
-    created_at: dt.datetime
+    conversation_id: int
+    last_run_id: str | None
+    last_run_number: int
+    queued_runs: int
+    client_thread_id: str | None
 
 
-_APPEND = (
+@dataclass(frozen=True, slots=True)
+class EndingConversation:
+    """What the end of a run needs of its conversation, whose row it holds."""
+
+    last_message_id: int
+    """The second of the two numbers taken, where messages are written."""
+    queued_runs: int
+    deleted_at: dt.datetime | None
+    client_thread_id: str | None
+
+
+_END_OF_RUN = (
     update(CONVERSATIONS)
     .where(
         CONVERSATIONS.c.user_id == bindparam("of_user"),
         CONVERSATIONS.c.conversation_id == bindparam("of_conversation"),
     )
-    .values(last_message_id=CONVERSATIONS.c.last_message_id + 2)
-    .returning(CONVERSATIONS.c.last_message_id)
+    .values(
+        last_message_id=CONVERSATIONS.c.last_message_id + bindparam("taken", type_=BigInteger),
+        updated_at=bindparam("at", type_=UtcDateTime),
+    )
+    .returning(
+        CONVERSATIONS.c.last_message_id,
+        CONVERSATIONS.c.queued_runs,
+        CONVERSATIONS.c.deleted_at,
+        CONVERSATIONS.c.client_thread_id,
+    )
 )
-_SET_LAST_RUN = update(CONVERSATIONS).where(
-    CONVERSATIONS.c.user_id == bindparam("of_user"),
-    CONVERSATIONS.c.conversation_id == bindparam("of_conversation"),
-)
-_LOCK = (
-    select(CONVERSATIONS.c.conversation_id)
+_NEW_RUN = (
+    update(CONVERSATIONS)
     .where(
         CONVERSATIONS.c.user_id == bindparam("of_user"),
         CONVERSATIONS.c.conversation_id == bindparam("of_conversation"),
     )
+    .values(
+        last_run_id=bindparam("new_run", type_=String),
+        last_run_number=CONVERSATIONS.c.last_run_number + 1,
+        queued_runs=CONVERSATIONS.c.queued_runs + bindparam("new_queued", type_=Integer),
+        updated_at=bindparam("at", type_=UtcDateTime),
+    )
+)
+_LOCK = (
+    select(*(CONVERSATIONS.c[field.name] for field in fields(LockedConversation)))
+    .where(CONVERSATIONS.c.user_id == bindparam("of_user"), CONVERSATIONS.c.deleted_at.is_(None))
     .with_for_update()
 )
-_MESSAGES = select(
-    MESSAGES.c.message_id, MESSAGES.c.run_id, MESSAGES.c.role, MESSAGES.c.content, MESSAGES.c.created_at
-).where(MESSAGES.c.user_id == bindparam("of_user"), MESSAGES.c.conversation_id == bindparam("of_conversation"))
+_LOCK_ONE = _LOCK.where(CONVERSATIONS.c.conversation_id == bindparam("of_conversation"))
+_LOCK_THREAD = _LOCK.where(CONVERSATIONS.c.client_thread_id == bindparam("of_thread"))
 
 
-def _next_conversation(dialect: ModuleType) -> ReturningInsert[int]:
-    counted: ReturningInsert[int] = (
-        dialect.insert(USERS)
-        .values(last_conversation_id=1)
-        .on_conflict_do_update(
-            index_elements=[USERS.c.user_id],
-            set_={"last_conversation_id": USERS.c.last_conversation_id + 1},
-        )
-        .returning(USERS.c.last_conversation_id)
-    )
-    return counted
+class ThreadTakenError(Exception):
+    """The client's name for a conversation was given away a moment ago: it can be looked up now."""
 
 
-_NEXT_CONVERSATION = {"postgresql": _next_conversation(postgresql), "sqlite": _next_conversation(sqlite)}
+_CREATE = {
+    "postgresql": postgresql.insert(CONVERSATIONS).on_conflict_do_nothing().returning(CONVERSATIONS.c.conversation_id),
+    "sqlite": sqlite.insert(CONVERSATIONS).on_conflict_do_nothing().returning(CONVERSATIONS.c.conversation_id),
+}
 
 
-async def create(connection: Connection, user_id: str, title: str, run_id: str, now: dt.datetime) -> int:
-    """Make a conversation for its first run and return its number, the user's next."""
-    counted = await connection.execute(_NEXT_CONVERSATION[connection.dialect.name], {"user_id": user_id})
-    conversation_id: int = counted.scalar_one()
-    await connection.execute(
-        insert(CONVERSATIONS),
+async def create(
+    connection: Connection,
+    user_id: str,
+    conversation_id: int,
+    title: str,
+    run_id: str,
+    now: dt.datetime,
+    client_thread_id: str | None = None,
+) -> None:
+    """Make a conversation for its first run.
+
+    Raises:
+        ThreadTakenError: Another transaction has just given the client's name to one of the user's conversations.
+    """
+    made = await connection.execute(
+        _CREATE[connection.dialect.name],
         {
             "user_id": user_id,
             "conversation_id": conversation_id,
@@ -101,73 +128,67 @@ async def create(connection: Connection, user_id: str, title: str, run_id: str, 
             "updated_at": now,
             "last_message_id": 0,
             "last_run_id": run_id,
+            "last_run_number": 1,
+            "queued_runs": 0,
+            "client_thread_id": client_thread_id,
         },
     )
-    return conversation_id
+    # Not the count of rows, which the driver does not always know of an INSERT.
+    if made.first() is None:
+        raise ThreadTakenError
 
 
-async def lock(connection: Connection, user_id: str, conversation_id: int) -> bool:
-    """Lock a conversation until the transaction ends; False where the user has no such conversation."""
-    found = await connection.execute(_LOCK, {"of_user": user_id, "of_conversation": conversation_id})
-    return found.first() is not None
+async def lock(connection: Connection, user_id: str, conversation_id: int) -> LockedConversation | None:
+    """Lock a conversation until the transaction ends; None where the user has no such conversation."""
+    found = await connection.execute(_LOCK_ONE, {"of_user": user_id, "of_conversation": conversation_id})
+    row = found.first()
+    return None if row is None else LockedConversation(*row)
 
 
-async def set_last_run(
-    connection: Connection, user_id: str, conversation_id: int, run_id: str, now: dt.datetime
+async def lock_thread(connection: Connection, user_id: str, client_thread_id: str) -> LockedConversation | None:
+    """Lock the conversation to which a client gave this name; None where it gave it to none."""
+    found = await connection.execute(_LOCK_THREAD, {"of_user": user_id, "of_thread": client_thread_id})
+    row = found.first()
+    return None if row is None else LockedConversation(*row)
+
+
+async def add_run(
+    connection: Connection, user_id: str, conversation_id: int, run_id: str, now: dt.datetime, *, queued: bool
 ) -> None:
-    """Note the conversation's newest run."""
+    """Note the newest run of a conversation that the caller has locked."""
     await connection.execute(
-        _SET_LAST_RUN,
-        {"of_user": user_id, "of_conversation": conversation_id, "last_run_id": run_id, "updated_at": now},
+        _NEW_RUN,
+        {
+            "of_user": user_id,
+            "of_conversation": conversation_id,
+            "new_run": run_id,
+            "new_queued": int(queued),
+            "at": now,
+        },
     )
 
 
-async def take_message_numbers(
-    connection: Connection, user_id: str, conversation_id: int, now: dt.datetime
-) -> int | None:
-    """Take two message numbers and return the second; None where the conversation is gone.
+async def count_queued(connection: Connection, user_id: str, conversation_id: int, change: int) -> None:
+    """Count runs that joined or left the queue of a conversation that the caller has locked."""
+    await connection.execute(
+        update(CONVERSATIONS)
+        .where(CONVERSATIONS.c.user_id == user_id, CONVERSATIONS.c.conversation_id == conversation_id)
+        .values(queued_runs=CONVERSATIONS.c.queued_runs + change)
+    )
 
-    The conversation stays locked until the transaction ends, so that numbers follow the order of commits.
+
+async def end_run(
+    connection: Connection, user_id: str, conversation_id: int, now: dt.datetime, *, messages: int
+) -> EndingConversation | None:
+    """Lock a conversation, take numbers for so many messages; None where it is gone.
+
+    It stays locked until the transaction ends, so that numbers follow the order of commits.
     """
-    numbered = await connection.execute(
-        _APPEND, {"of_user": user_id, "of_conversation": conversation_id, "updated_at": now}
+    taken = await connection.execute(
+        _END_OF_RUN, {"of_user": user_id, "of_conversation": conversation_id, "taken": messages, "at": now}
     )
-    number: int | None = numbered.scalar_one_or_none()
-    return number
-
-
-async def insert_pair(
-    connection: Connection,
-    user_id: str,
-    conversation_id: int,
-    run_id: str,
-    *,
-    question: str,
-    asked_at: dt.datetime,
-    answer: str,
-    answered_at: dt.datetime,
-    answer_id: int,
-) -> None:
-    """Write a run's two messages under the numbers that were taken for them."""
-    common = {"user_id": user_id, "conversation_id": conversation_id, "run_id": run_id}
-    await connection.execute(
-        insert(MESSAGES),
-        [
-            {**common, "message_id": answer_id - 1, "role": "user", "content": question, "created_at": asked_at},
-            {**common, "message_id": answer_id, "role": "assistant", "content": answer, "created_at": answered_at},
-        ],
-    )
-
-
-async def answer_of(connection: Connection, user_id: str, run_id: str) -> int | None:
-    """Return the number of a run's answer; None where none was written."""
-    found = await connection.execute(
-        select(MESSAGES.c.message_id).where(
-            MESSAGES.c.user_id == user_id, MESSAGES.c.run_id == run_id, MESSAGES.c.role == "assistant"
-        )
-    )
-    number: int | None = found.scalar_one_or_none()
-    return number
+    row = taken.first()
+    return None if row is None else EndingConversation(*row)
 
 
 async def page(
@@ -192,7 +213,11 @@ async def rename(connection: Connection, user_id: str, conversation_id: int, tit
     """Give a conversation another title; False where the user has no such conversation."""
     renamed = await connection.execute(
         update(CONVERSATIONS)
-        .where(CONVERSATIONS.c.user_id == user_id, CONVERSATIONS.c.conversation_id == conversation_id)
+        .where(
+            CONVERSATIONS.c.user_id == user_id,
+            CONVERSATIONS.c.conversation_id == conversation_id,
+            CONVERSATIONS.c.deleted_at.is_(None),
+        )
         .values(title=title)
     )
     return renamed.rowcount == 1
@@ -208,37 +233,33 @@ async def remove(connection: Connection, user_id: str, conversation_id: int) -> 
     return removed.rowcount == 1
 
 
-async def messages(
-    connection: Connection,
-    user_id: str,
-    conversation_id: int,
-    limit: int,
-    *,
-    after: int | None = None,
-    ascending: bool = False,
-) -> Sequence[MessageRecord]:
-    """Return up to `limit` messages in the order of their numbers, newest first unless `ascending`."""
-    number = MESSAGES.c.message_id
-    query = _MESSAGES.order_by(number.asc() if ascending else number.desc()).limit(limit)
-    if after is not None:
-        query = query.where(number > after if ascending else number < after)
-    parameters = {"of_user": user_id, "of_conversation": conversation_id}
-    return [MessageRecord(*row) for row in await connection.execute(query, parameters)]
+async def hide(connection: Connection, user_id: str, conversation_id: int, now: dt.datetime) -> None:
+    """Show a conversation no more; what still works in it takes it away when it has ended."""
+    await connection.execute(
+        update(CONVERSATIONS)
+        .where(CONVERSATIONS.c.user_id == user_id, CONVERSATIONS.c.conversation_id == conversation_id)
+        .values(deleted_at=now, client_thread_id=None)
+    )
 
 
-def _conversations(user_id: str) -> Select[int, str, dt.datetime, dt.datetime, str | None, str | None]:
+def _conversations(user_id: str) -> Select[Any]:
+    last, active = RUNS.alias("last_run"), RUNS.alias("active_run")
     return (
         select(
             CONVERSATIONS.c.conversation_id,
             CONVERSATIONS.c.title,
             CONVERSATIONS.c.created_at,
             CONVERSATIONS.c.updated_at,
-            RUNS.c.run_id,
-            RUNS.c.status,
+            last.c.run_id,
+            last.c.status,
+            active.c.run_id,
         )
+        .outerjoin(last, (last.c.user_id == CONVERSATIONS.c.user_id) & (last.c.run_id == CONVERSATIONS.c.last_run_id))
         .outerjoin(
-            RUNS,
-            (RUNS.c.user_id == CONVERSATIONS.c.user_id) & (RUNS.c.run_id == CONVERSATIONS.c.last_run_id),
+            active,
+            (active.c.user_id == CONVERSATIONS.c.user_id)
+            & (active.c.conversation_id == CONVERSATIONS.c.conversation_id)
+            & active.c.status.in_(ACTIVE),
         )
-        .where(CONVERSATIONS.c.user_id == user_id)
+        .where(CONVERSATIONS.c.user_id == user_id, CONVERSATIONS.c.deleted_at.is_(None))
     )

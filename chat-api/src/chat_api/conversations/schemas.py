@@ -7,12 +7,13 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chat_api.conversations.models import TITLE_MAX_CHARS
-from chat_api.conversations.repository import ConversationRecord, MessageRecord
+from chat_api.conversations.repository import ConversationRecord
 from chat_api.conversations.titles import fits_a_line
+from chat_api.journal.records import ToolCallRecord
+from chat_api.messages.repository import MessageRecord
 from chat_api.pagination import ID_MAX
-from chat_api.runs.models import ACTIVE
-from chat_api.runs.repository import ToolCallRecord
-from chat_api.runs.schemas import RunStatus, ToolCall
+from chat_api.runs.schemas import ToolCall
+from chat_api.runs.states import RunStatus
 
 ConversationId = Annotated[int, Path(ge=1, le=ID_MAX, description="The conversation's number, the user's own count.")]
 MessageOrder = Literal["asc", "desc"]
@@ -53,7 +54,7 @@ class Conversation(BaseModel):
             title=record.title,
             created_at=record.created_at,
             updated_at=record.updated_at,
-            active_run_id=record.last_run_id if record.last_run_status in ACTIVE else None,
+            active_run_id=record.active_run_id,
             last_run=last_run,
         )
 

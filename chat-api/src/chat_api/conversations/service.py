@@ -5,10 +5,13 @@ from collections.abc import Sequence
 
 from chat_api.conversations import repository
 from chat_api.conversations.problems import ConversationNotFoundError
-from chat_api.conversations.repository import ConversationRecord, MessageRecord
+from chat_api.conversations.repository import ConversationRecord
 from chat_api.database import Database
+from chat_api.journal import repository as journal
+from chat_api.journal.records import ToolCallRecord
+from chat_api.messages import repository as messages
+from chat_api.messages.repository import MessageRecord
 from chat_api.runs import repository as runs
-from chat_api.runs.repository import ToolCallRecord
 
 
 class ConversationService:
@@ -43,10 +46,18 @@ class ConversationService:
         return found
 
     async def delete(self, user_id: str, conversation_id: int) -> None:
-        """Delete a conversation with all that was said in it. A run at work there ends without an answer."""
+        """Delete a conversation with all that was said in it. A run at work there is stopped.
+
+        Until that has ended, which may take as long as a tool call, the conversation is only hidden.
+        """
         async with self._database.writing() as connection:
-            if not await repository.remove(connection, user_id, conversation_id):
+            if await repository.lock(connection, user_id, conversation_id) is None:
                 raise ConversationNotFoundError(conversation_id)
+            active = await runs.active_run(connection, user_id, conversation_id)
+            if active is not None and await runs.request_cancel(connection, active.key):
+                await repository.hide(connection, user_id, conversation_id, dt.datetime.now(dt.UTC))
+            else:
+                await repository.remove(connection, user_id, conversation_id)
 
     async def messages(
         self, user_id: str, conversation_id: int, limit: int, *, after: int | None, ascending: bool
@@ -55,8 +66,8 @@ class ConversationService:
         async with self._database.reading() as connection:
             if await repository.get(connection, user_id, conversation_id) is None:
                 raise ConversationNotFoundError(conversation_id)
-            messages = await repository.messages(
+            page = await messages.messages(
                 connection, user_id, conversation_id, limit, after=after, ascending=ascending
             )
-            calls = await runs.tool_calls(connection, user_id, {message.run_id for message in messages})
-        return [(message, calls.get(message.run_id, [])) for message in messages]
+            calls = await journal.tool_calls(connection, user_id, {message.run_id for message in page})
+        return [(message, calls.get(message.run_id, [])) for message in page]

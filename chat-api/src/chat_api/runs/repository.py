@@ -1,291 +1,291 @@
-"""All SQL of runs and tool calls. Every function names its user.
+"""All SQL of runs. Every function names its user.
 
-The statements of a turn are built once, with parameters: building one costs more than sending it.
+The statements of a turn are built once, with parameters: building one costs more than sending it. Each change of
+state is guarded by where the run may come from (`states.MOVES`) and, for its owner, by the attempt: whoever is not
+the owner any more changes nothing, and a statement that is sent twice changes nothing the second time.
 """
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
-    Integer,
+    Double,
     Text,
+    Update,
     and_,
     bindparam,
-    exists,
     insert,
     select,
-    tuple_,
     update,
 )
+from todo_chat_shared.effects import EFFECT_KEY_DAYS
 
 from chat_api.agent.turn import Usage
 from chat_api.database import Connection, UtcDateTime, epoch_now, table_of
-from chat_api.runs.models import ACTIVE, RunRow, ToolCallRow
+from chat_api.journal.keys import RunKey
+from chat_api.runs.models import RunRow
+from chat_api.runs.states import ACTIVE, RunStatus, sources
 
 RUNS = table_of(RunRow)
-TOOL_CALLS = table_of(ToolCallRow)
-
-
-@dataclass(frozen=True, slots=True)
-class RunKey:
-    """A run as its owner holds it: whoever claims the run raises the attempt, and earlier owners write no more."""
-
-    user_id: str
-    run_id: str
-    attempt: int
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """What `_OWNED` is asked with."""
-        return {"owner_user": self.user_id, "owner_run": self.run_id, "owner_attempt": self.attempt}
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """A run: columns of its row."""
 
+    user_id: str
     run_id: str
     conversation_id: int
-    status: str
+    number: int
+    status: RunStatus
     input: str
-    error_type: str | None
-    error_detail: str | None
-    model_requests: int
-    input_tokens: int
-    output_tokens: int
+    timezone: str
     created_at: dt.datetime
-    ended_at: dt.datetime | None
+    replaces: str | None = None
+    client_run_id: str | None = None
+    attempt: int = 1
+    cancel_requested: bool = False
+    approval_expires_at: float | None = None
+    recoveries: int = 0
+    journal_mark: int = 0
+    replaced: bool = False
+    events_kept: bool = True
+    error_type: str | None = None
+    error_detail: str | None = None
+    model_requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    ended_at: dt.datetime | None = None
+
+    @property
+    def key(self) -> RunKey:
+        """The run as its present owner holds it."""
+        return RunKey(self.user_id, self.run_id, self.attempt)
+
+    @property
+    def has_outlived_its_keys(self) -> bool:
+        """Whether the todo server may have forgotten its effect keys: a call sent or settled now would be a new one."""
+        return dt.datetime.now(dt.UTC) - self.created_at > dt.timedelta(days=EFFECT_KEY_DAYS)
+
+    @property
+    def usage(self) -> Usage:
+        """What its model calls had cost when that was last written."""
+        return Usage(self.model_requests, self.input_tokens, self.output_tokens)
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCallRecord:
-    """A tool call: columns of its row. `result` is None while its outcome is not known."""
-
-    run_id: str
-    response_ordinal: int
-    call_index: int
-    tool_name: str
-    arguments: str
-    result: str | None
-    is_error: bool | None
+COLUMNS: Final = tuple(RUNS.c[field.name] for field in fields(RunRecord))
 
 
-def _owned() -> ColumnElement[bool]:
-    """True of a run that is still running under the key's attempt."""
+def owned() -> ColumnElement[bool]:
+    """True of the run under the key's attempt."""
     return and_(
         RUNS.c.user_id == bindparam("owner_user"),
         RUNS.c.run_id == bindparam("owner_run"),
         RUNS.c.attempt == bindparam("owner_attempt"),
-        RUNS.c.status == "running",
     )
 
 
-_INSERT_RUN = insert(RUNS).values(
-    status="running",
-    model_requests=0,
-    input_tokens=0,
-    output_tokens=0,
-    lease_expires_at=epoch_now() + bindparam("lease_seconds"),
+def owner(key: RunKey) -> dict[str, Any]:
+    """Return what `owned` is asked with."""
+    return {"owner_user": key.user_id, "owner_run": key.run_id, "owner_attempt": key.attempt}
+
+
+def move(target: RunStatus) -> Update:
+    """Begin an update that moves runs to a state, from the states that may precede it."""
+    return update(RUNS).where(RUNS.c.status.in_(sources(target))).values(status=target)
+
+
+LEASED: Final = epoch_now() + bindparam("lease_seconds", type_=Double)
+"""When a lease of `lease_seconds` ends that begins now, by the database's clock."""
+_INSERTED: Final = (
+    "user_id",
+    "run_id",
+    "conversation_id",
+    "number",
+    "input",
+    "timezone",
+    "created_at",
+    "replaces",
+    "client_run_id",
 )
-_ACTIVE_RUN = select(RUNS.c.run_id, RUNS.c.attempt, RUNS.c.lease_expires_at > epoch_now()).where(
+_INSERT_RUN = insert(RUNS).values(attempt=1, model_requests=0, input_tokens=0, output_tokens=0)
+_INSERT_RUNNING = _INSERT_RUN.values(status="running", lease_expires_at=LEASED)
+_INSERT_QUEUED = _INSERT_RUN.values(status="queued")
+_ACTIVE_RUN = select(*COLUMNS).where(
     RUNS.c.user_id == bindparam("of_user"),
     RUNS.c.conversation_id == bindparam("of_conversation"),
     RUNS.c.status.in_(ACTIVE),
 )
-# Inserted from the run's own row, locked: nobody can claim the run between the check and the write.
-_INSERT_CALL = insert(TOOL_CALLS).from_select(
-    ["user_id", "run_id", "response_ordinal", "call_index", "tool_name", "arguments", "requested_at"],
-    select(
-        RUNS.c.user_id,
-        RUNS.c.run_id,
-        bindparam("new_ordinal", type_=Integer),
-        bindparam("new_index", type_=Integer),
-        bindparam("new_tool", type_=Text),
-        bindparam("new_arguments", type_=Text),
-        bindparam("new_requested_at", type_=UtcDateTime),
-    )
-    .where(_owned())
-    .with_for_update(read=True),
-)
-_END_CALL = (
-    update(TOOL_CALLS)
+_QUEUED_RUNS = (
+    select(*COLUMNS)
     .where(
-        TOOL_CALLS.c.user_id == bindparam("of_user"),
-        TOOL_CALLS.c.run_id == bindparam("of_run"),
-        TOOL_CALLS.c.response_ordinal == bindparam("of_ordinal"),
-        TOOL_CALLS.c.call_index == bindparam("of_index"),
+        RUNS.c.user_id == bindparam("of_user"),
+        RUNS.c.conversation_id == bindparam("of_conversation"),
+        RUNS.c.status == "queued",
     )
-    .returning(exists(select(RUNS.c.run_id).where(_owned())))
+    .order_by(RUNS.c.number)
 )
-_ENDED: Final[dict[str, Any]] = {
-    "lease_expires_at": None,
-    "ended_at": bindparam("at", type_=UtcDateTime),
-    "model_requests": bindparam("requests", type_=Integer),
-    "input_tokens": bindparam("tokens_in", type_=BigInteger),
-    "output_tokens": bindparam("tokens_out", type_=BigInteger),
-}
-_COMPLETE = update(RUNS).where(_owned()).values(**_ENDED, status="completed")
-_FAIL = (
-    update(RUNS)
-    .where(_owned())
+_END: Final[dict[RunStatus, Update]] = {
+    status: move(status)
+    .where(owned())
     .values(
-        **_ENDED,
-        status="failed",
-        error_type=bindparam("type", type_=Text),
-        error_detail=bindparam("detail", type_=Text),
+        lease_expires_at=None,
+        approval_expires_at=None,
+        ended_at=bindparam("at", type_=UtcDateTime),
+        error_type=bindparam("new_error_type", type_=Text),
+        error_detail=bindparam("new_error_detail", type_=Text),
+        unsettled=bindparam("new_unsettled", type_=Boolean),
+        model_requests=bindparam("new_requests", type_=BigInteger),
+        input_tokens=bindparam("new_input_tokens", type_=BigInteger),
+        output_tokens=bindparam("new_output_tokens", type_=BigInteger),
     )
-)
-_RUN = select(*(RUNS.c[field.name] for field in fields(RunRecord))).where(RUNS.c.user_id == bindparam("of_user"))
-_CALLS = (
-    select(*(TOOL_CALLS.c[field.name] for field in fields(ToolCallRecord)))
+    for status in ("completed", "failed", "cancelled")
+}
+_RUN = select(*COLUMNS).where(RUNS.c.user_id == bindparam("of_user"))
+_ONE = _RUN.where(RUNS.c.run_id == bindparam("of_run"))
+_HISTORY = (
+    select(*COLUMNS)
     .where(
-        TOOL_CALLS.c.user_id == bindparam("of_user"),
-        TOOL_CALLS.c.run_id.in_(bindparam("of_runs", expanding=True)),
+        RUNS.c.user_id == bindparam("of_user"),
+        RUNS.c.conversation_id == bindparam("of_conversation"),
+        RUNS.c.number < bindparam("before"),
     )
-    .order_by(TOOL_CALLS.c.run_id, TOOL_CALLS.c.response_ordinal, TOOL_CALLS.c.call_index)
+    .order_by(RUNS.c.number.desc())
+    .limit(bindparam("at_most"))
 )
 
 
-def _counted(usage: Usage) -> dict[str, int]:
-    return {"requests": usage.requests, "tokens_in": usage.input_tokens, "tokens_out": usage.output_tokens}
+async def insert_run(connection: Connection, run: RunRecord, lease_seconds: float) -> None:
+    """Write a new run: running under a lease that begins now, or queued without one."""
+    values: dict[str, Any] = {name: getattr(run, name) for name in _INSERTED}
+    if run.status == "queued":
+        await connection.execute(_INSERT_QUEUED, values)
+    else:
+        await connection.execute(_INSERT_RUNNING, {**values, "lease_seconds": lease_seconds})
 
 
-async def insert_run(
-    connection: Connection,
-    key: RunKey,
-    *,
-    conversation_id: int,
-    message: str,
-    timezone: str,
-    now: dt.datetime,
-    lease_seconds: float,
-) -> None:
-    """Write a running run with its lease."""
-    await connection.execute(
-        _INSERT_RUN,
-        {
-            "user_id": key.user_id,
-            "run_id": key.run_id,
-            "attempt": key.attempt,
-            "conversation_id": conversation_id,
-            "input": message,
-            "timezone": timezone,
-            "created_at": now,
-            "lease_seconds": lease_seconds,
-        },
-    )
-
-
-async def active_run(connection: Connection, user_id: str, conversation_id: int) -> tuple[RunKey, bool] | None:
-    """Return the conversation's active run and whether its lease still holds."""
+async def active_run(connection: Connection, user_id: str, conversation_id: int) -> RunRecord | None:
+    """Return the run that the conversation waits for."""
     found = await connection.execute(_ACTIVE_RUN, {"of_user": user_id, "of_conversation": conversation_id})
     row = found.first()
-    return None if row is None else (RunKey(user_id, row[0], row[1]), bool(row[2]))
+    return None if row is None else RunRecord(*row)
 
 
-async def renew_leases(connection: Connection, keys: Collection[RunKey], lease_seconds: float) -> None:
-    """Let the leases of running runs end `lease_seconds` from now."""
-    owned = tuple_(RUNS.c.user_id, RUNS.c.run_id, RUNS.c.attempt).in_(
-        [(key.user_id, key.run_id, key.attempt) for key in keys]
-    )
-    await connection.execute(
-        update(RUNS).where(owned, RUNS.c.status == "running").values(lease_expires_at=epoch_now() + lease_seconds)
-    )
+async def queued_runs(connection: Connection, user_id: str, conversation_id: int) -> list[RunRecord]:
+    """Return the runs that wait for the active one, the oldest first."""
+    found = await connection.execute(_QUEUED_RUNS, {"of_user": user_id, "of_conversation": conversation_id})
+    return [RunRecord(*row) for row in found]
 
 
-async def insert_calls(connection: Connection, key: RunKey, calls: Sequence[ToolCallRecord], now: dt.datetime) -> bool:
-    """Write calls that are about to be sent; False, and nothing is written, where the run is not the key's."""
-    for call in calls:
-        written = await connection.execute(
-            _INSERT_CALL,
-            {
-                **key.parameters,
-                "new_ordinal": call.response_ordinal,
-                "new_index": call.call_index,
-                "new_tool": call.tool_name,
-                "new_arguments": call.arguments,
-                "new_requested_at": now,
-            },
+async def is_being_replaced(connection: Connection, user_id: str, conversation_id: int, run_id: str) -> bool:
+    """Tell whether a run that has not ended is to take this one's place."""
+    found = await connection.execute(
+        select(RUNS.c.run_id).where(
+            RUNS.c.user_id == user_id,
+            RUNS.c.conversation_id == conversation_id,
+            RUNS.c.status.in_(("queued", *ACTIVE)),
+            RUNS.c.replaces == run_id,
         )
-        if written.rowcount == 0:
-            return False
-    return True
+    )
+    return found.first() is not None
 
 
-async def end_call(connection: Connection, key: RunKey, call: ToolCallRecord, now: dt.datetime) -> bool:
-    """Write a call's outcome, whoever owns the run by now, and tell whether the key still does."""
-    owned = await connection.execute(
-        _END_CALL,
+async def pause(connection: Connection, key: RunKey, expires_seconds: float, usage: Usage) -> float | None:
+    """Move a run to `requires_action` until its calls are decided on, and return when that expires.
+
+    None, and nothing changed, where the run is not the key's any more or is to stop.
+    """
+    paused = await connection.execute(
+        move("requires_action")
+        .where(owned(), RUNS.c.cancel_requested.is_(False))
+        .values(
+            lease_expires_at=None,
+            approval_expires_at=epoch_now() + expires_seconds,
+            model_requests=usage.requests,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+        )
+        .returning(RUNS.c.approval_expires_at),
+        owner(key),
+    )
+    expires: float | None = paused.scalar_one_or_none()
+    return expires
+
+
+async def request_cancel(connection: Connection, key: RunKey) -> bool:
+    """Ask a running run's owner, whoever that will be, to stop; False where it is not running."""
+    asked = await connection.execute(
+        update(RUNS)
+        .where(RUNS.c.user_id == key.user_id, RUNS.c.run_id == key.run_id, RUNS.c.status == "running")
+        .values(cancel_requested=True)
+    )
+    return asked.rowcount == 1
+
+
+async def end(
+    connection: Connection,
+    key: RunKey,
+    status: RunStatus,
+    now: dt.datetime,
+    usage: Usage,
+    *,
+    error_type: str | None = None,
+    error_detail: str | None = None,
+    unsettled: bool = False,
+) -> bool:
+    """Move the key's run to a state in which it rests; False where it is not the key's, or has ended."""
+    ended = await connection.execute(
+        _END[status],
         {
-            **key.parameters,
-            "of_user": key.user_id,
-            "of_run": key.run_id,
-            "of_ordinal": call.response_ordinal,
-            "of_index": call.call_index,
-            "result": call.result,
-            "is_error": call.is_error,
-            "ended_at": now,
+            **owner(key),
+            "at": now,
+            "new_error_type": error_type,
+            "new_error_detail": error_detail,
+            "new_unsettled": unsettled,
+            "new_requests": usage.requests,
+            "new_input_tokens": usage.input_tokens,
+            "new_output_tokens": usage.output_tokens,
         },
     )
-    return bool(owned.scalar_one_or_none())
-
-
-async def complete(connection: Connection, key: RunKey, now: dt.datetime, usage: Usage) -> bool:
-    """Move an owned, running run to `completed`; False where it is not that any more."""
-    ended = await connection.execute(_COMPLETE, {**key.parameters, **_counted(usage), "at": now})
     return ended.rowcount == 1
 
 
-async def fail(
-    connection: Connection, key: RunKey, now: dt.datetime, *, error_type: str, error_detail: str, usage: Usage
-) -> bool:
-    """Move an owned, running run to `failed`; False where it is not that any more."""
-    why = {"type": error_type, "detail": error_detail}
-    ended = await connection.execute(_FAIL, {**key.parameters, **_counted(usage), **why, "at": now})
-    return ended.rowcount == 1
+async def settled(connection: Connection, key: RunKey) -> None:
+    """Note that no call of an ended run is without its outcome any more; of one that has gone on, nothing is known."""
+    await connection.execute(update(RUNS).where(owned()).values(unsettled=False), owner(key))
 
 
-async def expire(connection: Connection, key: RunKey, now: dt.datetime, *, error_type: str, error_detail: str) -> bool:
-    """Move a run whose lease has passed to `failed`; False where it has been renewed or ended since."""
-    ended = await connection.execute(
-        update(RUNS)
-        .where(
-            RUNS.c.user_id == key.user_id,
-            RUNS.c.run_id == key.run_id,
-            RUNS.c.status.in_(ACTIVE),
-            RUNS.c.lease_expires_at < epoch_now(),
-        )
-        .values(status="failed", lease_expires_at=None, ended_at=now, error_type=error_type, error_detail=error_detail)
+async def mark_replaced(connection: Connection, user_id: str, run_id: str, *, replaced: bool = True) -> None:
+    """Leave a run out of transcript and history from now on, or let it stand there again."""
+    await connection.execute(
+        update(RUNS).where(RUNS.c.user_id == user_id, RUNS.c.run_id == run_id).values(replaced=replaced)
     )
-    return ended.rowcount == 1
 
 
 async def get(connection: Connection, user_id: str, run_id: str) -> RunRecord | None:
     """Return one run."""
-    row = (await connection.execute(_RUN.where(RUNS.c.run_id == run_id), {"of_user": user_id})).first()
+    row = (await connection.execute(_ONE, {"of_user": user_id, "of_run": run_id})).first()
     return None if row is None else RunRecord(*row)
 
 
 async def page(
-    connection: Connection, user_id: str, conversation_id: int, limit: int, after: str | None
+    connection: Connection, user_id: str, conversation_id: int, limit: int, after: int | None
 ) -> Sequence[RunRecord]:
-    """Return up to `limit` runs of a conversation, newest first, those behind `after`."""
-    query = _RUN.where(RUNS.c.conversation_id == conversation_id).order_by(RUNS.c.run_id.desc()).limit(limit)
+    """Return up to `limit` runs of a conversation, newest first, those with numbers below `after`."""
+    query = _RUN.where(RUNS.c.conversation_id == conversation_id).order_by(RUNS.c.number.desc()).limit(limit)
     if after is not None:
-        query = query.where(RUNS.c.run_id < after)
+        query = query.where(RUNS.c.number < after)
     return [RunRecord(*row) for row in await connection.execute(query, {"of_user": user_id})]
 
 
-async def tool_calls(connection: Connection, user_id: str, run_ids: Collection[str]) -> dict[str, list[ToolCallRecord]]:
-    """Return the tool calls of runs in the order in which the model asked for them, by run."""
-    if not run_ids:
-        return {}
-    by_run: dict[str, list[ToolCallRecord]] = {}
-    for row in await connection.execute(_CALLS, {"of_user": user_id, "of_runs": list(run_ids)}):
-        record = ToolCallRecord(*row)
-        by_run.setdefault(record.run_id, []).append(record)
-    return by_run
+async def before(
+    connection: Connection, user_id: str, conversation_id: int, number: int, limit: int
+) -> list[RunRecord]:
+    """Return up to `limit` runs of a conversation with numbers below `number`, newest first."""
+    parameters = {"of_user": user_id, "of_conversation": conversation_id, "before": number, "at_most": limit}
+    return [RunRecord(*row) for row in await connection.execute(_HISTORY, parameters)]

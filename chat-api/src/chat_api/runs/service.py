@@ -1,149 +1,210 @@
-"""The life of a run: admitted in one transaction, executed in a task of its own, ended in one transaction.
+"""Runs, as endpoints ask for them."""
 
-No database connection is held while the model or a tool is asked.
-"""
-
-import asyncio
 import datetime as dt
 import logging
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from uuid_utils import uuid7
-
-from chat_api.agent.errors import (
-    AgentError,
-    ModelFailedError,
-    ModelTimeoutError,
-    ToolsTimeoutError,
-    ToolsUnavailableError,
-)
-from chat_api.agent.turn import Answer, Journal, PastRun, Turn
 from chat_api.conversations import repository as conversations
 from chat_api.conversations.problems import ConversationNotFoundError
-from chat_api.conversations.titles import title_of
+from chat_api.conversations.repository import ThreadTakenError
 from chat_api.database import Connection, ConnectionLostError, Database, DatabaseUnavailableError
-from chat_api.problems import InternalError, ProblemError, unavailable
+from chat_api.journal import repository as journal
+from chat_api.journal.feed import Feeds
+from chat_api.journal.problems import RunLostError
+from chat_api.journal.reader import RESTING
+from chat_api.journal.records import ToolCallRecord
+from chat_api.messages import repository as messages
+from chat_api.problems import InternalError, unavailable
 from chat_api.runs import problems, repository
-from chat_api.runs.history import read_history
-from chat_api.runs.journal import RunJournal
-from chat_api.runs.leases import Leases
-from chat_api.runs.repository import RunKey, RunRecord, ToolCallRecord
+from chat_api.runs.admission import Admission, Admitted, NewMessage
+from chat_api.runs.ending import Ender, Started
+from chat_api.runs.execution import Executor
+from chat_api.runs.repository import RunRecord
+from chat_api.runs.states import ENDED, RunStatus
+from chat_api.runs.takeover import CallDecision, Takeover
 
 logger = logging.getLogger(__name__)
 
-SHUTDOWN_SECONDS = 5
-"""Time that runs whose callers are gone get to end when the service stops. Callers are waited for before."""
-
-COMMIT_PAUSE_SECONDS = 0.5
-"""Between two attempts to write an answer to a database that does not answer."""
-
-_PROBLEMS: dict[type[AgentError], type[ProblemError]] = {
-    ModelFailedError: problems.ModelFailedProblem,
-    ModelTimeoutError: problems.ModelTimeoutProblem,
-    ToolsUnavailableError: problems.ToolsUnavailableProblem,
-    ToolsTimeoutError: problems.ToolsTimeoutProblem,
-}
+ADMISSION_TRIES = 3
+"""Tries to admit a message whose transaction met what a second look cannot meet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
-    """A run that came to its answer."""
+class Sent:
+    """The run that a caller waits for."""
+
+    run_id: str
+    conversation_id: int
+    after: int = 0
+    """Number of the event that precedes what the caller is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run came to, or what it waits for."""
 
     conversation_id: int
     run_id: str
-    message_id: int
+    status: RunStatus
     answer: str
+    message_id: int | None
     calls: Sequence[ToolCallRecord]
+    approval_expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Admitted:
-    key: RunKey
-    conversation_id: int
-    message: str
-    history: Sequence[PastRun]
-    now: dt.datetime
-    zone: ZoneInfo
-    leased_since: float
-    """Monotonic time before the lease was written."""
+class RunDetails:
+    """A run with its tool calls."""
 
-
-class Answering(Protocol):
-    """What the service needs of an agent."""
-
-    async def answer(self, turn: Turn, journal: Journal) -> Answer:
-        """Run the turn to its end, or raise an `AgentError`."""
+    run: RunRecord
+    calls: Sequence[ToolCallRecord]
 
 
 class RunService:
-    """Runs of this process."""
+    """Runs of all users; every call names its user."""
 
     def __init__(
-        self, database: Database, agent: Answering, *, lease_seconds: float, history_token_budget: int
+        self,
+        database: Database,
+        admission: Admission,
+        takeover: Takeover,
+        ender: Ender,
+        executor: Executor,
+        feeds: Feeds,
     ) -> None:
         self._database = database
-        self._agent = agent
-        self._lease_seconds = lease_seconds
-        self._history_token_budget = history_token_budget
-        self._leases = Leases(database, lease_seconds)
-        self._tasks: set[asyncio.Task[Completed]] = set()
+        self._admission = admission
+        self._takeover = takeover
+        self._ender = ender
+        self._executor = executor
+        self._feeds = feeds
 
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """Keep runs alive for as long as the context lasts, then let those under way end."""
-        async with self._leases.renewing():
-            try:
-                yield
-            finally:
-                if self._tasks:
-                    await asyncio.wait(self._tasks, timeout=SHUTDOWN_SECONDS)
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def send(self, user_id: str, message: str, conversation_id: int | None, timezone: str) -> Completed:
-        """Take a message and return the run that answered it.
-
-        The run goes on when the caller goes away.
+    async def send(self, user_id: str, message: NewMessage) -> Sent:
+        """Take a message and let it be carried out; the same one under the same key is taken once.
 
         Raises:
-            ConversationNotFoundError: The user has no such conversation.
-            RunActiveError: The conversation is busy with another message.
-            ModelFailedProblem, ModelTimeoutProblem, ToolsUnavailableProblem, ToolsTimeoutProblem: The run failed
-                and is on record.
-            RunLostError: Somebody else ended the run.
+            ProblemError: It is refused; `Admission.admit` says how. Nothing is stored then.
         """
-        try:
-            admitted = await self._admit(user_id, message, conversation_id, timezone)
-        except ConnectionLostError:
-            # The server ended the pooled connection in this very moment; the pool has been told and opens others.
-            admitted = await self._admit(user_id, message, conversation_id, timezone)
-        task = asyncio.create_task(self._execute(admitted))
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
+        admitted = await self._admit(user_id, message)
+        if admitted.existing is not None:
+            return await self.rejoin(user_id, admitted.existing)
+        if admitted.stopping is not None:
+            self._feeds.wake(user_id, admitted.stopping)
+        if admitted.started is not None:
+            self._executor.begin(admitted.started)
+        return Sent(admitted.run_id, admitted.conversation_id)
 
-    async def get(self, user_id: str, run_id: str) -> tuple[RunRecord, list[ToolCallRecord]]:
+    async def _admit(self, user_id: str, message: NewMessage) -> Admitted:
+        for _ in range(ADMISSION_TRIES - 1):
+            try:
+                return await self._admission.admit(user_id, message)
+            except (ConnectionLostError, ThreadTakenError):
+                # The server ended the pooled connection in this very moment, or another message has just made
+                # the conversation that this one is for.
+                continue
+        return await self._admission.admit(user_id, message)
+
+    async def rejoin(self, user_id: str, run: RunRecord) -> Sent:
+        """Wait for a run that was sent before, and go on with it first where it has failed and can be gone on with."""
+        if run.status == "failed":
+            try:
+                return await self.retry(user_id, run.run_id)
+            except problems.NotRetriableError:
+                logger.info("run %s has failed, and its conversation has gone on", run.run_id)
+        return Sent(run.run_id, run.conversation_id)
+
+    async def retry(self, user_id: str, run_id: str) -> Sent:
+        """Go on with a failed or cancelled run, from where its journal ends.
+
+        Raises:
+            RunNotFoundError, NotRetriableError, RunActiveError, RateLimitedError, QuotaExceededError: It cannot go on.
+        """
+        started = await self._takeover.retry(user_id, run_id)
+        self._executor.begin(started)
+        return Sent(run_id, started.run.conversation_id)
+
+    async def decide(self, user_id: str, run_id: str, decisions: Sequence[CallDecision]) -> Sent:
+        """Go on with a run that waits for the user's decisions.
+
+        Raises:
+            RunNotFoundError, DecidedError, InvalidRequestError: Nothing was decided.
+        """
+        started = await self._takeover.decide(user_id, run_id, decisions)
+        self._executor.begin(started)
+        denied = sum(not decision.approve for decision in decisions)
+        # The stream goes on with the second RUN_STARTED, which the decision has stored, and the denials' results.
+        return Sent(run_id, started.run.conversation_id, after=started.last_n - denied - 1)
+
+    async def cancel(self, user_id: str, run_id: str) -> tuple[RunDetails, bool]:
+        """Stop a run; returns it, and whether there was anything to stop.
+
+        Raises:
+            RunNotFoundError: The user has no such run.
+        """
+        promoted: Started | None = None
+        async with self._database.writing() as connection:
+            run = await self._get(connection, user_id, run_id)
+            await conversations.lock(connection, user_id, run.conversation_id)
+            run = await self._get(connection, user_id, run_id)
+            if run.status == "running":
+                await repository.request_cancel(connection, run.key)
+            elif run.status not in ENDED:
+                now = dt.datetime.now(dt.UTC)
+                ended = await self._ender.cancel_idle(connection, run, now)
+                promoted = None if ended is None else ended.promoted
+        self._feeds.wake(user_id, run_id)
+        if promoted is not None:
+            self._executor.begin(promoted)
+        return await self.get(user_id, run_id), run.status not in ENDED
+
+    async def result(self, sent: Sent, user_id: str) -> Result:
+        """Wait until a run has ended, or waits for the user, and return what it came to.
+
+        Raises:
+            ModelFailedProblem, ModelTimeoutProblem, ToolsUnavailableProblem, ToolsTimeoutProblem,
+            InterruptedProblem, InternalError: It failed, and is on record.
+            RunLostError: It was deleted with its conversation.
+        """
+        here = await self._executor.completed(user_id, sent.run_id)
+        if here is not None:
+            return Result(here.conversation_id, here.run_id, "completed", here.answer, here.message_id, here.calls)
+        named: dict[str, Any] = {"run_id": sent.run_id, "conversation_id": sent.conversation_id}
+        try:
+            run = None
+            # Between its end and this look, somebody else may have gone on with it.
+            while run is None or run.status not in RESTING:
+                await self._feeds.ended(user_id, sent.run_id)
+                async with self._database.reading() as connection:
+                    run = await repository.get(connection, user_id, sent.run_id)
+                    answers = await messages.answers(connection, user_id, [sent.run_id])
+                    calls = (await journal.tool_calls(connection, user_id, [sent.run_id])).get(sent.run_id, [])
+                if run is None:
+                    raise RunLostError("The run was deleted with its conversation.", **named)
+        except DatabaseUnavailableError as error:
+            raise unavailable(
+                "The database does not answer. The message is carried out when it does; send it again with the same "
+                "Idempotency-Key to hear of it.",
+                **named,
+            ) from error
+        if run.status == "failed":
+            raise problems.FAILURES.get(run.error_type or "", InternalError)(run.error_detail or "", **named)
+        message_id, answer = answers.get(run.run_id, (None, ""))
+        return Result(run.conversation_id, run.run_id, run.status, answer, message_id, calls, run.approval_expires_at)
+
+    async def get(self, user_id: str, run_id: str) -> RunDetails:
         """Return a run with its tool calls.
 
         Raises:
             RunNotFoundError: The user has no such run.
         """
         async with self._database.reading() as connection:
-            run = await repository.get(connection, user_id, run_id)
-            if run is None:
-                raise problems.RunNotFoundError("You have no such run.")
-            calls = await repository.tool_calls(connection, user_id, [run_id])
-        return run, calls.get(run_id, [])
+            run = await self._get(connection, user_id, run_id)
+            calls = await journal.tool_calls(connection, user_id, [run_id])
+        return RunDetails(run, calls.get(run_id, []))
 
-    async def page(
-        self, user_id: str, conversation_id: int, limit: int, after: str | None
-    ) -> list[tuple[RunRecord, list[ToolCallRecord]]]:
+    async def page(self, user_id: str, conversation_id: int, limit: int, after: int | None) -> list[RunDetails]:
         """Return runs of a conversation with their tool calls, newest first.
 
         Raises:
@@ -153,136 +214,11 @@ class RunService:
             if await conversations.get(connection, user_id, conversation_id) is None:
                 raise ConversationNotFoundError(conversation_id)
             runs = await repository.page(connection, user_id, conversation_id, limit, after)
-            calls = await repository.tool_calls(connection, user_id, [run.run_id for run in runs])
-        return [(run, calls.get(run.run_id, [])) for run in runs]
+            calls = await journal.tool_calls(connection, user_id, [run.run_id for run in runs])
+        return [RunDetails(run, calls.get(run.run_id, [])) for run in runs]
 
-    def _forget(self, task: asyncio.Task[Completed]) -> None:
-        self._tasks.discard(task)
-        # The caller may be gone: what it would have been told is taken here, so that asyncio does not complain.
-        if not task.cancelled():
-            task.exception()
-
-    async def _admit(self, user_id: str, message: str, conversation_id: int | None, timezone: str) -> _Admitted:
-        now = dt.datetime.now(dt.UTC)
-        leased_since = time.monotonic()
-        key = RunKey(user_id, str(uuid7()), attempt=1)
-        history: list[PastRun] = []
-        async with self._database.writing() as connection:
-            if conversation_id is None:
-                conversation_id = await conversations.create(connection, user_id, title_of(message), key.run_id, now)
-            else:
-                if not await conversations.lock(connection, user_id, conversation_id):
-                    raise ConversationNotFoundError(conversation_id)
-                await self._make_way(connection, user_id, conversation_id, now)
-                await conversations.set_last_run(connection, user_id, conversation_id, key.run_id, now)
-                history = await read_history(connection, user_id, conversation_id, self._history_token_budget)
-            await repository.insert_run(
-                connection,
-                key,
-                conversation_id=conversation_id,
-                message=message,
-                timezone=timezone,
-                now=now,
-                lease_seconds=self._lease_seconds,
-            )
-        return _Admitted(key, conversation_id, message, history, now, ZoneInfo(timezone), leased_since)
-
-    async def _make_way(self, connection: Connection, user_id: str, conversation_id: int, now: dt.datetime) -> None:
-        """Close an active run whose process went away; refuse where one is really at work."""
-        active = await repository.active_run(connection, user_id, conversation_id)
-        if active is None:
-            return
-        key, alive = active
-        if alive or not await repository.expire(
-            connection, key, now, error_type=problems.INTERRUPTED_TYPE, error_detail=problems.INTERRUPTED_DETAIL
-        ):
-            raise problems.RunActiveError(
-                "The conversation is still working on a message. Wait for its answer, then send yours again.",
-                run_id=key.run_id,
-            )
-
-    async def _execute(self, run: _Admitted) -> Completed:
-        journal = RunJournal(self._database, self._leases, run.key)
-        turn = Turn(run.key.user_id, run.key.run_id, run.message, run.history, run.now.astimezone(run.zone))
-        named: dict[str, Any] = {"run_id": run.key.run_id, "conversation_id": run.conversation_id}
-        with self._leases.hold(run.key, run.leased_since):
-            try:
-                answer = await self._agent.answer(turn, journal)
-                return await self._commit(run, journal, answer)
-            except AgentError as error:
-                detail = f"{error} {problems.SOME_WAS_DONE}" if journal.calls else str(error)
-                problem = _PROBLEMS[type(error)](detail, **named)
-                await self._fail(run.key, journal, problem.type, problem.detail)
-                raise problem from error
-            except problems.RunLostError:
-                raise
-            except DatabaseUnavailableError as error:
-                with suppress(DatabaseUnavailableError):  # it may be back; if not, the lease's end closes the run
-                    await self._fail(run.key, journal, problems.INTERRUPTED_TYPE, problems.INTERRUPTED_DETAIL)
-                raise unavailable(f"The database does not answer. {problems.SOME_WAS_DONE}", **named) from error
-            except asyncio.CancelledError:
-                await self._fail(run.key, journal, problems.INTERRUPTED_TYPE, problems.INTERRUPTED_DETAIL)
-                raise
-            except Exception:
-                logger.exception("run %s met a defect", run.key.run_id)
-                await self._fail(
-                    run.key, journal, InternalError.type, f"The service made a mistake. {problems.SOME_WAS_DONE}"
-                )
-                raise
-
-    async def _commit(self, run: _Admitted, journal: RunJournal, answer: Answer) -> Completed:
-        """Write the answer, and write it again where the database did not say whether it has.
-
-        Every attempt is guarded by status and attempt, so one that follows a success changes nothing.
-        """
-        lost_answer = False
-        while True:
-            try:
-                message_id = await self._write_answer(run, journal, answer)
-                break
-            except problems.RunLostError:
-                if not lost_answer:
-                    raise
-                async with self._database.reading() as connection:
-                    written = await conversations.answer_of(connection, run.key.user_id, run.key.run_id)
-                if written is None:
-                    raise
-                message_id = written
-                break
-            except DatabaseUnavailableError:
-                if not self._leases.holds(run.key):
-                    raise
-                lost_answer = True
-            await asyncio.sleep(COMMIT_PAUSE_SECONDS)
-        return Completed(run.conversation_id, run.key.run_id, message_id, answer.text, list(journal.calls.values()))
-
-    async def _write_answer(self, run: _Admitted, journal: RunJournal, answer: Answer) -> int:
-        now = dt.datetime.now(dt.UTC)
-        async with self._database.writing() as connection:
-            # The conversation first, as admission does: two transactions that lock in one order never deadlock.
-            message_id = await conversations.take_message_numbers(connection, run.key.user_id, run.conversation_id, now)
-            if message_id is None or not await repository.complete(connection, run.key, now, journal.usage):
-                raise problems.RunLostError("The conversation was deleted, or the run ended, while it worked.")
-            await conversations.insert_pair(
-                connection,
-                run.key.user_id,
-                run.conversation_id,
-                run.key.run_id,
-                question=run.message,
-                asked_at=run.now,
-                answer=answer.text,
-                answered_at=now,
-                answer_id=message_id,
-            )
-        return message_id
-
-    async def _fail(self, key: RunKey, journal: RunJournal, error_type: str, detail: str) -> None:
-        async with self._database.writing() as connection:
-            await repository.fail(
-                connection,
-                key,
-                dt.datetime.now(dt.UTC),
-                error_type=error_type,
-                error_detail=detail,
-                usage=journal.usage,
-            )
+    async def _get(self, connection: Connection, user_id: str, run_id: str) -> RunRecord:
+        run = await repository.get(connection, user_id, run_id)
+        if run is None:
+            raise problems.RunNotFoundError("You have no such run.")
+        return run

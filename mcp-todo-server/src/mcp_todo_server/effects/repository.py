@@ -1,7 +1,5 @@
 """All SQL about effects."""
 
-import datetime as dt
-
 from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
@@ -16,8 +14,8 @@ class EffectRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def claim(self, user_id: str, effect_key: str, request_hash: str, now: dt.datetime) -> bool:
-        """Write the key and return True, or return False where it is written already.
+    async def claim(self, row: EffectRow) -> bool:
+        """Write the row and return True, or return False where its key is written already.
 
         While another transaction that wrote it has not ended, this waits for it: PostgreSQL at the unique
         key, SQLite at its one write lock, which the transaction took when it began.
@@ -25,10 +23,7 @@ class EffectRepository:
         dialect = self._session.get_bind().dialect.name
         insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
         statement = (
-            insert(EffectRow)
-            .values(user_id=user_id, effect_key=effect_key, request_hash=request_hash, created_at=now)
-            .on_conflict_do_nothing()
-            .returning(col(EffectRow.effect_key))
+            insert(EffectRow).values(**row.model_dump()).on_conflict_do_nothing().returning(col(EffectRow.effect_key))
         )
         return (await self._session.exec(statement)).first() is not None
 

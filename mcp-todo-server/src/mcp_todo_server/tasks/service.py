@@ -7,8 +7,8 @@ from typing import Any, Final, TypeVar
 
 from todo_chat_shared.tasks import Priority, Task, TaskPage
 
-from mcp_todo_server.database import Database, Session
-from mcp_todo_server.effects.service import effect_of, perform_once
+from mcp_todo_server.database import Database, Session, utc_now
+from mcp_todo_server.effects.service import Effect, effect_of, perform_once, settle
 from mcp_todo_server.tasks.cursors import decode, encode
 from mcp_todo_server.tasks.dates import due_until, start_of_day, start_of_next_day
 from mcp_todo_server.tasks.errors import TaskDeletedError, TaskNotFoundError, VersionConflictError
@@ -26,13 +26,8 @@ ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
 Act = Callable[[Session, str, ArgumentsT], Awaitable[Task]]
 
 
-def utc_now() -> dt.datetime:
-    """Return this machine's time."""
-    return dt.datetime.now(dt.UTC)
-
-
 class TaskService:
-    """Tasks of all users; every call names its user. Each method is one tool's work.
+    """Tasks of all users; every call names its user. Each method but `settle` is one tool's work.
 
     They answer with JSON, since a repeat under an effect key has to be the same to the byte. They raise
     `TaskError` for what is refused for good, and those that write raise `EffectKeyError` for a key that cannot
@@ -93,11 +88,21 @@ class TaskService:
         """Undo a deletion; a task that was completed is completed again."""
         return await self._write("restore_task", user_id, arguments, effect_key, self._restore)
 
+    async def settle(self, tool: str, user_id: str, arguments: Arguments | None, effect_key: Any) -> str:
+        """Return what a call of a tool that writes has answered, or see to it that it never does anything.
+
+        `arguments` is None where they are refused.
+
+        Raises:
+            VoidedError: The call has done nothing, and never will.
+            EffectKeyError: The key is missing, malformed, or was used for another call.
+        """
+        return await settle(self._database, _effect(tool, user_id, arguments, effect_key), self._clock())
+
     async def _write(
         self, name: str, user_id: str, arguments: ArgumentsT, effect_key: Any, act: Act[ArgumentsT]
     ) -> str:
-        # What was given and no more: a default that a later release adds must not make it another call.
-        effect = effect_of(user_id, effect_key, name, arguments.model_dump_json(exclude_unset=True))
+        effect = _effect(name, user_id, arguments, effect_key)
         async with self._database.writing() as session:
 
             async def perform() -> str:
@@ -200,6 +205,12 @@ def to_json(payload: Task | TaskPage) -> str:
         if not task["tags"]:
             del task["tags"]
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def _effect(tool: str, user_id: str, arguments: Arguments | None, effect_key: Any) -> Effect | None:
+    # What was given and no more: a default that a later release adds must not make it another call.
+    given = None if arguments is None else arguments.model_dump_json(exclude_unset=True)
+    return effect_of(user_id, effect_key, tool, given)
 
 
 async def _existing(session: Session, user_id: str, task_id: int, *, lock: bool = False) -> TaskRow:

@@ -18,13 +18,13 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import INTERNAL_ERROR, CallToolResult, TextContent, ToolAnnotations
-from todo_chat_shared.effects import EFFECT_KEY_META
+from todo_chat_shared.effects import EFFECT_KEY_META, SETTLE_META
 from todo_chat_shared.tasks import Task, TaskPage
 from todo_chat_shared.tokens import SCOPE_READ, SCOPE_WRITE
 
-from mcp_todo_server.effects.service import EffectKeyError
+from mcp_todo_server.effects.service import VOID, EffectKeyError, VoidedError, asks_to_settle
 from mcp_todo_server.tasks.arguments import parse
-from mcp_todo_server.tasks.errors import TaskError
+from mcp_todo_server.tasks.errors import InvalidArgumentsError, TaskError
 from mcp_todo_server.tasks.payloads import input_schema, output_schema
 from mcp_todo_server.tasks.schemas import AddTask, Arguments, ListTasks, TaskRef, UpdateTask
 from mcp_todo_server.tasks.service import TaskService
@@ -118,8 +118,8 @@ def task_tools(service: TaskService, caller: Callable[[], Caller]) -> list[Tool]
 
 def _tool(spec: ToolSpec, service: TaskService, caller: Callable[[], Caller]) -> Tool:
     async def handle(arguments: dict[str, Any], context: Context[Any, Any]) -> CallToolResult:
-        effect_key = dict(context.request_context.meta or {}).get(EFFECT_KEY_META)
-        return await answer(spec, service, caller(), arguments, effect_key)
+        meta = dict(context.request_context.meta or {})
+        return await answer(spec, service, caller(), arguments, meta.get(EFFECT_KEY_META), meta.get(SETTLE_META))
 
     return TaskTool(
         fn=handle,
@@ -140,9 +140,14 @@ def _tool(spec: ToolSpec, service: TaskService, caller: Callable[[], Caller]) ->
 
 
 async def answer(
-    spec: ToolSpec, service: TaskService, caller: Caller, arguments: dict[str, Any], effect_key: Any = None
+    spec: ToolSpec,
+    service: TaskService,
+    caller: Caller,
+    arguments: dict[str, Any],
+    effect_key: Any = None,
+    settle: Any = None,
 ) -> CallToolResult:
-    """Call a tool for `caller`.
+    """Call a tool for `caller`, or settle such a call.
 
     Raises:
         MCPError: The outcome is unknown, or nothing happened that a repeat could not mend.
@@ -153,10 +158,9 @@ async def answer(
         # would read as a fault of the connection, to be tried again.
         return _refusal(f"the access token lacks the scope {needed}, which {spec.name} needs")
     try:
-        checked = parse(spec.arguments, spec.name, arguments)
-        keyed = () if spec.reads_only else (effect_key,)
+        work = _settle if asks_to_settle(settle) else _perform
         async with asyncio.timeout(CALL_SECONDS):
-            payload = await spec.method(service, caller.user_id, checked, *keyed)
+            payload = await work(spec, service, caller.user_id, arguments, effect_key)
     except (TaskError, EffectKeyError) as error:
         return _refusal(str(error))
     except Exception as error:
@@ -164,6 +168,28 @@ async def answer(
         repeatable = spec.reads_only or effect_key is not None
         raise MCPError(INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE if repeatable else OUTCOME_UNKNOWN) from error
     return CallToolResult(content=[TextContent(type="text", text=payload)], structured_content=json.loads(payload))
+
+
+async def _perform(
+    spec: ToolSpec, service: TaskService, user_id: str, arguments: dict[str, Any], effect_key: Any
+) -> str:
+    checked = parse(spec.arguments, spec.name, arguments)
+    keyed = () if spec.reads_only else (effect_key,)
+    return await spec.method(service, user_id, checked, *keyed)
+
+
+async def _settle(
+    spec: ToolSpec, service: TaskService, user_id: str, arguments: dict[str, Any], effect_key: Any
+) -> str:
+    if spec.reads_only:
+        raise VoidedError(VOID)
+    checked: Arguments | None
+    try:
+        checked = parse(spec.arguments, spec.name, arguments)
+    except InvalidArgumentsError:
+        # Refused here, the call may have been taken by another release: its key is asked all the same.
+        checked = None
+    return await service.settle(spec.name, user_id, checked, effect_key)
 
 
 def _refusal(text: str) -> CallToolResult:

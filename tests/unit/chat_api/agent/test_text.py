@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from chat_api.agent.text import JSON_MAX_DEPTH, clean_json, clean_text, compact_json
+from chat_api.agent.text import JSON_MAX_DEPTH, TextCleaner, clean_json, clean_text, compact_json
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +42,32 @@ def test_text_that_can_be_stored_stays_as_it_is(text: str) -> None:
 )
 def test_what_is_dropped_replaced_and_joined(text: str, cleaned: str) -> None:
     assert clean_text(text) == cleaned
+
+
+def in_pieces(*pieces: str) -> list[str]:
+    cleaner = TextCleaner()
+    return [*(cleaner.feed(piece) for piece in pieces), cleaner.end()]
+
+
+@given(st.lists(ANY_TEXT | st.sampled_from(["\ud83d", "\ude00", "\x00", "\ud83d\x00", ""])))
+def test_a_text_in_pieces_is_cleaned_as_the_whole_is(pieces: list[str]) -> None:
+    cleaned = in_pieces(*pieces)
+    assert "".join(cleaned) == clean_text("".join(pieces))
+    assert all(piece.encode().decode() == piece for piece in cleaned)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "told"),
+    [
+        (["a", "b"], ["a", "b", ""]),
+        (["a\ud83d", "\ude00b"], ["a", "😀b", ""]),
+        (["\ud83d", "\x00", "\ude00"], ["", "", "😀", ""]),
+        (["\ud83d", "b"], ["", "�b", ""]),
+        (["é", "\ud83d"], ["é", "", "�"]),
+    ],
+)
+def test_only_half_a_pair_waits_for_the_next_piece(pieces: list[str], told: list[str]) -> None:
+    assert in_pieces(*pieces) == told
 
 
 @given(ANY_JSON)

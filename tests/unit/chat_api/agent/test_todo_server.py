@@ -12,7 +12,7 @@ import pytest
 from chat_api.agent.errors import ToolsTimeoutError, ToolsUnavailableError
 from chat_api.agent.todo_server import TodoServer, connect
 from chat_api.agent.turn import ToolOutcome
-from todo_chat_shared.effects import EFFECT_KEY_META
+from todo_chat_shared.effects import EFFECT_KEY_META, SETTLE_META
 from todo_chat_shared.tokens import ALL_SCOPES, MCP_AUDIENCE, SERVICE_TOKEN_SECONDS, TokenVerifier
 
 SECRET = "a-secret-of-these-tests-0123456789"
@@ -128,6 +128,23 @@ async def test_a_call_is_one_request_with_arguments_and_effect_key(opened: Open)
     assert body["method"] == "tools/call"
     assert (body["params"]["name"], body["params"]["arguments"]) == ("add_task", {"title": "milk"})
     assert body["params"]["_meta"][EFFECT_KEY_META] == KEY
+    assert SETTLE_META not in body["params"]["_meta"]
+
+
+async def test_settling_is_the_same_call_marked_so_and_sent_until_there_is_an_outcome(opened: Open) -> None:
+    server = Server(refuse, status(503), text("never carried out", isError=True))
+    async with opened(server) as todo:
+        outcome = await todo.settle("ann", "add_task", {"title": "milk"}, KEY)
+    assert outcome == ToolOutcome('{"error":"never carried out"}', is_error=True)
+    sent = [body["params"] for body in server.bodies]
+    assert [(one["name"], one["arguments"]) for one in sent] == [("add_task", {"title": "milk"})] * 3
+    assert [(one["_meta"][EFFECT_KEY_META], one["_meta"][SETTLE_META]) for one in sent] == [(KEY, True)] * 3
+
+
+async def test_what_cannot_be_settled_in_time_stays_unknown(opened: Open) -> None:
+    async with opened(Server(dawdle), timeout_seconds=0.2) as todo:
+        with pytest.raises(ToolsTimeoutError):
+            await todo.settle("ann", "add_task", {}, KEY)
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,19 @@
 """The page's script, run by Node on a document that is just enough for it."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-NODE = shutil.which("node")
-DOCUMENT = Path(__file__).resolve().parents[3] / "support" / "page.js"
+from tests.support.node import require_node
 
-pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not installed")
+DOCUMENT = Path(__file__).resolve().parents[3] / "support" / "page.js"
 
 
 def run(scenario: str) -> None:
     """Run the body of an async function that opens pages with `open` and says with `assert` what must be."""
-    assert NODE is not None
+    node = require_node("node")
     program = f"""
         const assert = require("node:assert/strict");
         const {{ open }} = require({json.dumps(str(DOCUMENT))});
@@ -23,7 +21,7 @@ def run(scenario: str) -> None:
         const refused = {{ status: 401, body: {{ detail: "the signature is wrong" }} }};
         (async () => {{ {scenario} }})().catch((error) => {{ console.error(error); process.exit(1); }});
     """
-    done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([node, "-e", program], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,29 +1,29 @@
 """Leases: the sign of life that this process gives for the runs it works on."""
 
 import asyncio
-import datetime as dt
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
+from chat_api.background import background
 from chat_api.database import Database, DatabaseUnavailableError
-from chat_api.runs import problems, repository
-from chat_api.runs.repository import RunKey
-from chat_api.upkeep.repository import close_lapsed_runs
+from chat_api.journal.keys import RunKey
+from chat_api.leases import repository
 
 logger = logging.getLogger(__name__)
 
+BEATS_PER_LEASE: Final = 3
+"""How often a lease is renewed while it runs: two beats may fail before it is lost."""
+
 
 class Leases:
-    """Renews the leases of this process's runs, all of them in one statement, three times per lease.
-
-    It also closes the runs of processes that renew theirs no more.
-    """
+    """Renews the leases of this process's runs, all of them in one statement."""
 
     def __init__(self, database: Database, lease_seconds: float) -> None:
         self._database = database
-        self._lease_seconds = lease_seconds
+        self.seconds: Final = lease_seconds
         self._renewed: dict[RunKey, float] = {}
         """When each run's lease was last written, by this process's monotonic clock, read before the statement."""
 
@@ -42,26 +42,21 @@ class Leases:
         A process that was paused finds out here, by its own clock, before it does anything in the run's name.
         """
         renewed = self._renewed.get(key)
-        return renewed is not None and time.monotonic() - renewed < self._lease_seconds
+        return renewed is not None and time.monotonic() - renewed < self.seconds
 
     @asynccontextmanager
     async def renewing(self) -> AsyncIterator[None]:
         """Run the heartbeat for as long as the context lasts."""
-        heartbeat = asyncio.create_task(self._beat())
-        try:
+        async with background(self._beat()):
             yield
-        finally:
-            heartbeat.cancel()
-            await asyncio.gather(heartbeat, return_exceptions=True)
 
     async def _beat(self) -> None:
-        beat = self._lease_seconds / 3
+        beat = self.seconds / BEATS_PER_LEASE
         while True:
             pause = beat
             try:
                 async with asyncio.timeout(beat):
                     await self._renew()
-                    await self._close_lapsed()
             except (DatabaseUnavailableError, TimeoutError) as error:
                 logger.warning("leases were not renewed: %s", type(error.__cause__ or error).__name__)
                 pause = beat / 10
@@ -70,23 +65,11 @@ class Leases:
             await asyncio.sleep(pause)
 
     async def _renew(self) -> None:
-        keys = [key for key in self._renewed if self.holds(key)]
+        keys = list(self._renewed)
         if not keys:
             return
         now = time.monotonic()
         async with self._database.statement() as connection:
-            await repository.renew_leases(connection, keys, self._lease_seconds)
-        for key in keys:
-            if key in self._renewed:
-                self._renewed[key] = now
-
-    async def _close_lapsed(self) -> None:
-        async with self._database.statement() as connection:
-            closed = await close_lapsed_runs(
-                connection,
-                dt.datetime.now(dt.UTC),
-                error_type=problems.INTERRUPTED_TYPE,
-                error_detail=problems.INTERRUPTED_DETAIL,
-            )
-        if closed:
-            logger.warning("closed %d runs whose processes went away", closed)
+            renewed = await repository.renew_leases(connection, keys, self.seconds)
+        for key in renewed & self._renewed.keys():
+            self._renewed[key] = now

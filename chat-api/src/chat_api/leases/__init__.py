@@ -1,0 +1,1 @@
+"""Leases: which process a running run belongs to, and for how long."""
