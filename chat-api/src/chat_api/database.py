@@ -35,6 +35,7 @@ TRANSACTION_SECONDS: Final = 8
 
 _DRIVERS: Final = {"postgresql": "postgresql+psycopg", "sqlite": "sqlite+aiosqlite"}
 _WRITES: Final = "chat_writes"
+_SNAPSHOT: Final[dict[str, Any]] = {"isolation_level": "REPEATABLE READ"}
 _POSTGRESQL_LIMITS: Final = {
     "connect_timeout": WAIT_SECONDS,
     # A server that vanished without closing its connections is noticed instead of being waited for.
@@ -112,6 +113,7 @@ class Database:
         self.engine: Final = create_engine(url, pool_size=pool_size)
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         self._writing_engine = self.engine.execution_options(**{_WRITES: True})
+        self._reading_engine = self.engine if self._is_sqlite else self.engine.execution_options(**_SNAPSHOT)
         self._autocommit_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         # SQLite's own waiting for its one write lock is a lottery that a busy service can lose for too long;
         # within this process writers therefore queue.
@@ -119,13 +121,13 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for reads alone.
+        """A connection for reads alone, all of which see the same.
 
         Raises:
             DatabaseUnavailableError: The database does not answer.
         """
         with _unavailable():
-            async with asyncio.timeout(TRANSACTION_SECONDS), self.engine.connect() as connection:
+            async with asyncio.timeout(TRANSACTION_SECONDS), self._reading_engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager

@@ -107,7 +107,12 @@ class Upkeep:
                 connection, begun_after=now - SETTLED_WITHIN, failed_before=now - SETTLE_FAILED_AFTER
             )
         for run in unsettled:
-            await self._settle_run(run)
+            try:
+                await self._settle_run(run)
+            except DatabaseUnavailableError:
+                raise
+            except Exception:
+                logger.exception("run %s could not be settled", run.run_id)
 
     async def _settle_run(self, run: RunRecord) -> None:
         """Find out what a run's last calls came to, and keep them from taking effect from now on."""
