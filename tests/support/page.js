@@ -40,9 +40,10 @@ class Element {
 }
 
 // Open the page. `answers` are taken in turn: a value is a 200 with that body, {status, body} another response, and an
-// Error a request without any response.
-exports.open = async function open({ demo, answers }) {
+// Error a request without any response. `confirms` are what the user answers to the page's questions.
+exports.open = async function open({ demo, answers, confirms = [] }) {
   const elements = {};
+  const questions = [];
   const requests = [];
   const root = new Element();
   root.dataset.demo = demo ? "yes" : "no";
@@ -50,7 +51,8 @@ exports.open = async function open({ demo, answers }) {
   const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
 
   async function fetch(address, options = {}) {
-    requests.push({ address, token: options.headers?.Authorization, body: JSON.parse(options.body ?? "null") });
+    const { Authorization: token, "Idempotency-Key": key } = options.headers ?? {};
+    requests.push({ address, token, key, body: JSON.parse(options.body ?? "null") });
     if (answers.length === 0) throw new Error(`nothing to answer ${address} with`);
     const answer = answers.shift();
     if (answer instanceof Error) throw answer;
@@ -61,6 +63,10 @@ exports.open = async function open({ demo, answers }) {
   vm.runInNewContext(fs.readFileSync(SCRIPT, "utf8"), {
     document: { documentElement: root, getElementById: element, createElement: () => new Element() },
     fetch, AbortSignal, Intl, TextDecoder, atob, crypto: globalThis.crypto ?? require("node:crypto").webcrypto,
+    confirm: (question) => {
+      questions.push(question);
+      return confirms.shift();
+    },
   });
   await settle();
   const dispatch = async (id, kind) => {
@@ -69,6 +75,7 @@ exports.open = async function open({ demo, answers }) {
   };
   return {
     elements,
+    questions,
     requests,
     press: (id) => dispatch(id, "click"),
     async say(text) {

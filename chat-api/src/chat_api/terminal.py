@@ -1,5 +1,6 @@
 """A chat in the terminal."""
 
+import json
 import sys
 import unicodedata
 from typing import Any, Final
@@ -51,7 +52,17 @@ def _say(client: httpx.Client, user_id: str, message: str, conversation_id: int 
     body: dict[str, Any] = {"message": message, "timezone": get_localzone_name() or "UTC"}
     if conversation_id is not None:
         body["conversation_id"] = conversation_id
-    answer = client.post(f"/api/{quote(user_id, safe='')}/chat", json=body, headers={"Idempotency-Key": str(uuid4())})
+    user_path = f"/api/{quote(user_id, safe='')}"
+    key = {"Idempotency-Key": str(uuid4())}
+    answer = client.post(f"{user_path}/chat", json=body, headers=key)
+    while answer.status_code == httpx.codes.ACCEPTED:
+        waiting = answer.json()
+        decisions = [
+            {"tool_call_id": call["tool_call_id"], "approve": _allows(call)} for call in waiting["pending_approvals"]
+        ]
+        client.post(f"{user_path}/runs/{waiting['run_id']}/approvals", json={"decisions": decisions})
+        # The same message again: it joins its run, whoever has decided on the calls.
+        answer = client.post(f"{user_path}/chat", json=body, headers=key)
     try:
         said = answer.json()
     except ValueError:
@@ -65,6 +76,16 @@ def _say(client: httpx.Client, user_id: str, message: str, conversation_id: int 
         _complain(_plain(f"{said['title']}: {said['detail']}"))
     started: int | None = said.get("conversation_id", conversation_id)
     return started
+
+
+def _allows(call: dict[str, Any]) -> bool:
+    """Ask whether a call may be sent; whoever ends the input denies it."""
+    try:
+        said = input(_plain(f"allow {call['tool_name']} {json.dumps(call['parameters'], ensure_ascii=False)}? [y/N] "))
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return False
+    return said.strip().lower() in {"y", "yes"}
 
 
 def _plain(text: str) -> str:

@@ -132,3 +132,21 @@ def test_an_answer_that_is_not_the_services_is_said_and_the_chat_goes_on(
     assert terminal.converse(URL, user_token("ann"), None) == 0
     assert "HTTP 502" in capsys.readouterr().err
     assert len(service.asked) == 2
+
+
+@pytest.mark.parametrize(("typed", "approve"), [("y", True), ("no", False), (None, False)])
+def test_a_call_that_waits_is_asked_for_and_the_message_goes_on(
+    type_in: Any, capsys: pytest.CaptureFixture[str], typed: str | None, approve: bool
+) -> None:
+    call = {"tool_call_id": "c1", "tool_name": "delete_task", "parameters": {"task_id": 1}}
+    waits = {"response": "", "conversation_id": 7, "tool_calls": [], "run_id": "r1", "pending_approvals": [call]}
+    service = Service((202, waits), (202, {}), answer("That is that."))
+    type_in(service, "delete 1", *([] if typed is None else [typed]))
+    assert terminal.converse(URL, user_token("ann"), None) == 0
+    message = {"message": "delete 1", "timezone": ZONE}
+    assert service.asked == [
+        ("/api/ann/chat", message),
+        ("/api/ann/runs/r1/approvals", {"decisions": [{"tool_call_id": "c1", "approve": approve}]}),
+        ("/api/ann/chat", message),
+    ]
+    assert "bot> That is that." in capsys.readouterr().out

@@ -48,7 +48,7 @@ def test_where_the_outcome_is_unknown_the_page_says_that_it_may_still_be_carried
         await page.say("add milk");
         const said = page.elements["problem-text"].textContent;
         assert.match(said, /{words}/);
-        assert.match(said, /may still be carried out: look at your tasks before you send it again/);
+        assert.match(said, /may still be carried out; sent again, it is not done twice/);
         await page.press("retry");
         assert.match(page.elements.transcript.text, /Done\\./);
     """)
@@ -101,4 +101,37 @@ def test_a_token_of_another_user_starts_over_and_sends_nothing_of_the_first_ones
         await page.say("add bread");
         assert.equal(page.requests[2].address, "/api/bob/chat");
         assert.equal(page.requests[2].body.conversation_id, undefined);
+    """)
+
+
+def test_a_message_that_is_sent_again_is_the_same_message_even_if_it_has_made_its_conversation() -> None:
+    run("""
+        const problem = { status: 502, body: { detail: "The model failed.", conversation_id: 7 } };
+        const page = await open({ demo: true, answers: [{ user_id: "demo", token: "t" }, problem, answer, answer] });
+        await page.say("add milk");
+        await page.press("retry");
+        const [, first, again] = page.requests;
+        assert.deepEqual(again, first);
+        assert.equal(first.body.conversation_id, undefined);
+        await page.say("add tea");
+        assert.equal(page.requests[3].body.conversation_id, 7);
+        assert.notEqual(page.requests[3].key, first.key);
+    """)
+
+
+@pytest.mark.parametrize("decided", ["{}", "{ status: 409, body: { detail: 'There is nothing to decide.' } }"])
+def test_a_call_that_waits_for_approval_is_asked_for_and_the_message_goes_on(decided: str) -> None:
+    run(f"""
+        const call = {{ tool_call_id: "c1", tool_name: "delete_task", parameters: {{ task_id: 1 }} }};
+        const body = {{ ...answer, status: "requires_action", run_id: "r1", response: "", pending_approvals: [call] }};
+        const waits = {{ status: 202, body }};
+        const answers = [{{ user_id: "demo", token: "t" }}, waits, {decided}, answer];
+        const page = await open({{ demo: true, answers, confirms: [false] }});
+        await page.say("delete 1");
+        assert.deepEqual(page.questions, ['Allow the assistant to call delete_task {{"task_id":1}}?']);
+        const [, first, decision, again] = page.requests;
+        assert.equal(decision.address, "/api/demo/runs/r1/approvals");
+        assert.deepEqual(decision.body, {{ decisions: [{{ tool_call_id: "c1", approve: false }}] }});
+        assert.deepEqual(again, first);
+        assert.match(page.elements.transcript.text, /delete 1.*Done\\./);
     """)

@@ -14,7 +14,7 @@ const inDemo = document.documentElement.dataset.demo === "yes";
 let session = null; // {userId, token}
 let lastUserId = null; // whose conversation the page shows
 let conversationId = null;
-let pending = null; // the message that was sent, or is to be sent again: {text, key, tokenRenewed}
+let pending = null; // the message that was sent, or is to be sent again: {body, key, tokenRenewed}
 let generation = 0; // grows with "New conversation", so that a late answer does not land in the new one
 
 function append(parent, tag, className, text) {
@@ -75,16 +75,12 @@ async function refusal(response) {
   return error;
 }
 
-async function ask(text, key) {
-  const body = { message: text, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
-  if (conversationId !== null) body.conversation_id = conversationId;
-  const response = await fetch(`/api/${encodeURIComponent(session.userId)}/chat`, {
+async function post(path, body, key) {
+  const headers = { "Authorization": `Bearer ${session.token}`, "Content-Type": "application/json" };
+  if (key !== undefined) headers["Idempotency-Key"] = key;
+  const response = await fetch(`/api/${encodeURIComponent(session.userId)}/${path}`, {
     method: "POST",
-    headers: {
-      "Authorization": `Bearer ${session.token}`,
-      "Content-Type": "application/json",
-      "Idempotency-Key": key,
-    },
+    headers,
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(REQUEST_SECONDS * 1000),
   });
@@ -92,12 +88,35 @@ async function ask(text, key) {
   throw await refusal(response);
 }
 
+// The message's answer. Sent again, it is the same message: it has its own key, and the body that it began with.
+async function ask() {
+  const ours = generation;
+  let answer = await post("chat", pending.body, pending.key);
+  while (answer.status === "requires_action" && ours === generation) {
+    await decide(answer);
+    answer = await post("chat", pending.body, pending.key);
+  }
+  return answer;
+}
+
+async function decide({ run_id: runId, pending_approvals: calls }) {
+  const decisions = calls.map((call) => ({
+    tool_call_id: call.tool_call_id,
+    approve: confirm(`Allow the assistant to call ${call.tool_name} ${JSON.stringify(call.parameters)}?`),
+  }));
+  try {
+    await post(`runs/${runId}/approvals`, { decisions });
+  } catch (error) {
+    if (error.status !== 409) throw error; // decided elsewhere, or too late: the answer tells
+  }
+}
+
 function inPlainWords(error) {
   if (error.status !== undefined) return error.message;
   const what = error.name === "TimeoutError"
     ? `No answer within ${REQUEST_SECONDS} seconds.`
     : "The connection was lost, or the server is not running.";
-  return `${what} What you asked for may still be carried out: look at your tasks before you send it again.`;
+  return `${what} What you asked for may still be carried out; sent again, it is not done twice.`;
 }
 
 async function deliver() {
@@ -106,7 +125,7 @@ async function deliver() {
   element("problem").hidden = true;
   setBusy(true);
   try {
-    const answer = await ask(pending.text, pending.key);
+    const answer = await ask();
     if (ours !== generation) return;
     conversationId = answer.conversation_id;
     pending = null;
@@ -141,7 +160,9 @@ function submit(event) {
   }
   message.value = "";
   showTurn("user", text);
-  pending = { text, key: randomKey(), tokenRenewed: false };
+  const body = { message: text, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+  if (conversationId !== null) body.conversation_id = conversationId;
+  pending = { body, key: randomKey(), tokenRenewed: false };
   deliver();
 }
 
