@@ -1,6 +1,7 @@
 """Clients that use the API as the page does: they send again what got lost, follow, stop, decide, and hang up."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
@@ -212,13 +213,21 @@ class Client:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def probe(self, delivery: Delivery, conversation: int) -> str:
-        """Send a message into a conversation that is at rest; returns the answer, or the refusal."""
+        """Send a message into a conversation that is at rest; returns the answer, or the refusal.
+
+        A message without a key, whose sender has given up, may have been on its way when everything was at rest, and be
+        what the conversation is busy with: that has to end.
+        """
         sent = Sent(delivery.plan, delivery.key)
         self.sent.append(sent)
         body = {"message": delivery.plan.message, "conversation_id": conversation}
         headers = {**self._token, "Idempotency-Key": str(delivery.key)}
         url = f"/api/{self.user_id}/chat"
+        deadline = time.monotonic() + PATIENCE_SECONDS
         response = await self._replicas[delivery.replica].post(url, json=body, headers=headers)
+        while response.status_code == _BUSY and time.monotonic() < deadline:
+            await asyncio.sleep(PAUSE_SECONDS)
+            response = await self._replicas[delivery.replica].post(url, json=body, headers=headers)
         if response.status_code != _OK:
             return f"{response.status_code} {response.text}"
         answer = response.json()
