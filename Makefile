@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 SOURCES := pyproject.toml requirements.lock chat-api/pyproject.toml mcp-todo-server/pyproject.toml shared/pyproject.toml
 
-.PHONY: help install demo env test lint format bench faults lock clean
+.PHONY: help install demo env test lint format bench faults eval mcpb widget lock clean
 
 define CHECK_PYTHON
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -67,16 +67,30 @@ bench: install ## what is measured in docs/benchmarks.md (needs Docker)
 	$(BIN)/python -m tests.bench.turn
 	$(BIN)/python -m tests.bench.first_words
 	$(BIN)/python -m tests.bench.durability
+	$(BIN)/python -m tests.bench.todo_server
 	$(BIN)/python -m tests.bench.ready
 
 faults: install ## faults against real processes and PostgreSQL (needs Docker; FAULTS_SCHEDULES, FAULTS_SEED)
 	@$(BIN)/python -m tests.faults.suite
+
+eval: install ## does a model choose the right tools? (OPENAI_BASE_URL, OPENAI_MODEL, OPENAI_API_KEY; else the offline model)
+	@$(BIN)/python -m tests.eval $(EVAL_ARGS)
+
+mcpb: ## the extension for Claude Desktop: dist/mcp-todo-server.mcpb
+	@$(CHECK_PYTHON)
+	@$(PYTHON) deploy/mcpb/build.py
+
+widget: install ## the task list's page and its pictures in docs/images, anew (needs Node.js and Chromium)
+	cd mcp-todo-server/widget && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
+	UPDATE_SCREENSHOTS=1 REQUIRE_NODE=1 REQUIRE_BROWSER=1 $(BIN)/pytest -q tests/e2e/widget/test_screenshots.py
 
 lock: | $(filter .uv/bin/uv,$(UV)) ## pin and hash every dependency anew
 	$(UV) lock --quiet --upgrade
 	$(UV) export --quiet --frozen --all-packages --no-emit-workspace --no-annotate --no-header -o requirements.lock
 	$(UV) export --quiet --frozen --package chat-api --no-dev --no-emit-workspace --no-annotate --no-header -o chat-api/requirements.lock
 	$(UV) export --quiet --frozen --package mcp-todo-server --no-dev --no-emit-workspace --no-annotate --no-header -o mcp-todo-server/requirements.lock
+	cd tests/integration/mcp_todo_server/scanner && $(abspath $(UV)) pip compile --quiet --universal --upgrade --python-version 3.11.4 \
+	  --generate-hashes --no-annotate --no-header requirements.in -o requirements.lock
 	rm -f uv.lock
 
 clean: ## remove what the other targets made, data excepted

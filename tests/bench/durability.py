@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 import psycopg
 
-from tests.bench.common import USER, client_of, cpu_seconds, run, stub_environment
+from tests.bench.common import UNLIMITED, USER, client_of, cpu_seconds, run, stub_environment
 from tests.support.databases import postgres_database
 from tests.support.openai_replies import Say
 from tests.support.openai_stub import OpenAIStub, running_openai_stub
@@ -41,7 +41,7 @@ async def replicas(
     async with AsyncExitStack() as stack:
         todo_url = stack.enter_context(postgres_database(server_url))
         chat_url = stack.enter_context(postgres_database(server_url))
-        todo = await stack.enter_async_context(running_todo_server(todo_url))
+        todo = await stack.enter_async_context(running_todo_server(todo_url, **UNLIMITED))
         environment = {**stub_environment(stub.base_url), **variables}
         services = [
             await stack.enter_async_context(running_chat_api(chat_url, todo.mcp_url, **environment))

@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx
 
-from tests.bench.common import USER, client_of, percentile, program, run, stub_environment
+from tests.bench.common import UNLIMITED, USER, client_of, percentile, program, run, stub_environment
 from tests.support.databases import postgres_database
 from tests.support.services import free_port, running_chat_api, running_todo_server
 from tests.support.tokens import mcp_token
@@ -51,7 +51,7 @@ async def first_words(server_url: str) -> None:
     with postgres_database(server_url) as todo_url, postgres_database(server_url) as chat_url:
         async with (
             program("stub.py", str(port)),
-            running_todo_server(todo_url) as todo,
+            running_todo_server(todo_url, **UNLIMITED) as todo,
             running_chat_api(chat_url, todo.mcp_url, **stub_environment(model_url)) as chat,
             program("floor.py", "responses", model_url, todo.mcp_url, mcp_token("floor"), INSTRUCTIONS="-") as floor,
             client_of(chat) as client,

@@ -14,7 +14,7 @@ import httpx
 from chat_api.agent.instructions import instructions
 from chat_api.agent.turn import Turn
 
-from tests.bench.common import client_of, cpu_seconds, program, run, stub_environment
+from tests.bench.common import UNLIMITED, client_of, cpu_seconds, program, run, stub_environment
 from tests.support.databases import postgres_database
 from tests.support.services import Service, free_port, running_chat_api, running_todo_server
 from tests.support.tokens import mcp_token
@@ -49,7 +49,7 @@ async def compare(wire: str, server_url: str) -> None:
     with postgres_database(server_url) as todo_url, postgres_database(server_url) as chat_url:
         async with (
             program("stub.py", str(port)),
-            running_todo_server(todo_url) as todo,
+            running_todo_server(todo_url, **UNLIMITED) as todo,
             running_chat_api(chat_url, todo.mcp_url, **stub_environment(model_url, wire)) as chat,
             program("floor.py", wire, model_url, todo.mcp_url, mcp_token("floor"), INSTRUCTIONS=rules) as floor,
             client_of(chat) as client,

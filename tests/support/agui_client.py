@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,38 +11,18 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.node import require_node
+from tests.support.node import npm_packages
 from tests.support.services import Service, clean_environment
 from tests.support.tokens import user_token
 
-INSTALL_SECONDS: Final = 180
 RUN_SECONDS: Final = 60
 _LINE_BYTES: Final = 1 << 24
 _FOLDER: Final = Path(__file__).parents[1] / "integration" / "agui"
-_MANIFESTS: Final = ("package.json", "package-lock.json")
 
 
-async def installed_client(folder: Path) -> Path:
-    """Install the client's packages, pinned and hashed, below a folder that outlives the tests; returns where."""
-    require_node("node", "npm")
-    done = folder / "installed"
-    wanted = "".join((_FOLDER / name).read_text() for name in _MANIFESTS)
-    if done.exists() and done.read_text() == wanted:
-        return folder
-    for name in _MANIFESTS:
-        shutil.copy(_FOLDER / name, folder)
-    install = await asyncio.create_subprocess_exec(
-        *("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),
-        cwd=folder,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await asyncio.wait_for(install.communicate(), INSTALL_SECONDS)
-    if install.returncode != 0:
-        pytest.fail(f"npm cannot install the AG-UI client:\n{output.decode()}", pytrace=False)
-    done.write_text(wanted)
-    return folder
+def installed_client(cache: pytest.Cache) -> Path:
+    """Install the client's packages, pinned and hashed, below pytest's cache; returns where."""
+    return npm_packages(_FOLDER, cache)
 
 
 @dataclass(frozen=True)

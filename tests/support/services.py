@@ -7,7 +7,7 @@ import socket
 import sys
 import tempfile
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -31,9 +31,12 @@ class ServiceError(AssertionError):
 class Service:
     """One process of a service. It keeps its port over restarts."""
 
-    def __init__(self, program: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, program: str, environment: Mapping[str, str], log: Path, command: Sequence[str] | None = None
+    ) -> None:
         self.program: Final = program
         self.environment: Final = dict(environment)
+        self.command: Final = (str(_BIN / program), "serve") if command is None else tuple(command)
         self.port = 0
         self._log: Final = log
         self._process: Process | None = None
@@ -117,8 +120,7 @@ class Service:
     async def _start(self) -> None:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                _BIN / self.program,
-                "serve",
+                *self.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -196,7 +198,7 @@ async def migrate(program: str, database_url: str) -> None:
 @asynccontextmanager
 async def running_todo_server(database_url: str, **env: str) -> AsyncIterator[Service]:
     """Run mcp-todo-server on the database, which is migrated first where `serve` does not do so by itself."""
-    async with _running("mcp-todo-server", database_url, env) as service:
+    async with running("mcp-todo-server", database_url, env) as service:
         yield service
 
 
@@ -204,19 +206,22 @@ async def running_todo_server(database_url: str, **env: str) -> AsyncIterator[Se
 async def running_chat_api(database_url: str, mcp_url: str, **env: str) -> AsyncIterator[Service]:
     """Run chat-api on the database, with the offline model unless `env` names another."""
     variables = {"MCP_SERVER_URL": mcp_url, "MODEL_PROVIDER": "offline", **env}
-    async with _running("chat-api", database_url, variables) as service:
+    async with running("chat-api", database_url, variables) as service:
         yield service
 
 
 @asynccontextmanager
-async def _running(program: str, database_url: str, env: Mapping[str, str]) -> AsyncIterator[Service]:
+async def running(
+    program: str, database_url: str, env: Mapping[str, str], command: Sequence[str] | None = None
+) -> AsyncIterator[Service]:
+    """Run a service on the database; `command` stands in for its `serve`."""
     if database_url.startswith("postgresql"):
         await migrate(program, database_url)
     variables = {"BETTER_AUTH_SECRET": SECRET, "DATABASE_URL": database_url, "HOST": "127.0.0.1", **env}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / f"{program}.log"
         log.touch()
-        service = Service(program, clean_environment(**variables), log)
+        service = Service(program, clean_environment(**variables), log, command)
         try:
             await service.start()
             yield service

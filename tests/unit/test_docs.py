@@ -4,7 +4,7 @@ import importlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,8 +14,13 @@ from chat_api.cli import chat as terminal_chat
 from chat_api.problems import ProblemError
 from chat_api.settings import Settings as ChatSettings
 from fastapi import FastAPI
+from mcp_todo_server.app import mcp_server
+from mcp_todo_server.changes.service import ChangeFeed
 from mcp_todo_server.cli import main as todo_command
+from mcp_todo_server.database import Database
+from mcp_todo_server.server import TodoServer
 from mcp_todo_server.settings import Settings as TodoSettings
+from mcp_todo_server.tasks.calls import Caller
 from mcp_todo_server.tasks.tools import TOOLS
 from pydantic_core import PydanticUndefined
 
@@ -36,8 +41,8 @@ from tests.support.tokens import SECRET
 README: Final = ROOT / "README.md"
 API: Final = ROOT / "docs" / "api.md"
 TODO_SERVER: Final = ROOT / "docs" / "todo-server.md"
+TODO_CLIENTS: Final = ROOT / "docs" / "todo-clients.md"
 DEVELOPMENT: Final = ROOT / "docs" / "development.md"
-CLAUDE_DESKTOP: Final = ROOT / "deploy" / "claude-desktop"
 NOTHING: Final = "–"
 _METHODS: Final = {"get", "post", "patch", "delete", "put"}
 
@@ -45,6 +50,14 @@ _METHODS: Final = {"get", "post", "patch", "delete", "put"}
 @pytest.fixture
 def app() -> FastAPI:
     return create_app(ChatSettings(better_auth_secret=SECRET))
+
+
+@pytest.fixture
+async def todo_server(tmp_path: Path) -> AsyncIterator[TodoServer]:
+    """What the todo server publishes; nothing is asked of its database."""
+    database = Database(f"sqlite:///{tmp_path / 'todo.db'}")
+    yield mcp_server(database, ChangeFeed(database), lambda: Caller("ann", frozenset()))
+    await database.close()
 
 
 def test_the_configuration_table_is_the_settings_of_both_services() -> None:
@@ -98,6 +111,47 @@ def test_every_argument_says_what_it_takes() -> None:
     assert set(documented) == {name for tool in TOOLS for name in tool.arguments.model_fields}
 
 
+async def test_the_resource_table_is_what_there_is_to_read(todo_server: TodoServer) -> None:
+    fixed = {str(resource.uri) for resource in await todo_server.list_resources()}
+    templates = {template.uri_template for template in await todo_server.list_resource_templates()}
+    documented = {code_spans(row["Resource"])[0] for row in table(TODO_CLIENTS, "Resource")}
+    assert documented == {uri for uri in fixed | templates if uri.startswith("todo://")}
+
+
+async def test_the_prompt_table_is_the_prompts(todo_server: TodoServer) -> None:
+    prompts = await todo_server.list_prompts()
+    assert {code_spans(row["Prompt"])[0] for row in table(TODO_CLIENTS, "Prompt")} == {
+        prompt.name for prompt in prompts
+    }
+    assert {argument.name for prompt in prompts for argument in prompt.arguments or ()} == {"focus"}
+
+
+def test_the_table_of_test_variables_is_what_tests_ask_for() -> None:
+    asked = {
+        variable
+        for file in [*(ROOT / "tests").rglob("*.py"), ROOT / ".ci" / "run"]
+        for variable in re.findall(r"\b(REQUIRE_[A-Z]+)\b", file.read_text())
+    }
+    assert {f"{variable}=1" for variable in asked} == {
+        code_spans(row["Variable"])[0] for row in table(DEVELOPMENT, "Variable")
+    }
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in links(README) if not link.startswith("https://")}
+    assert {document for document in DOCUMENTS if document != README} <= linked
+
+
+def test_every_picture_is_shown() -> None:
+    shown = {
+        (document.parent / link).resolve()
+        for document in DOCUMENTS
+        for link in links(document)
+        if link.endswith(".png")
+    }
+    assert shown == set((ROOT / "docs" / "images").iterdir())
+
+
 def test_the_target_table_is_the_makefile() -> None:
     targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {code_spans(row["Target"])[0] for row in table(DEVELOPMENT, "Target")} == set(targets)
@@ -145,34 +199,21 @@ def test_the_layout_in_the_architecture_exists() -> None:
     assert named > 20
 
 
-def test_claude_desktops_files_stand_in_the_readme() -> None:
-    shown = [json.loads(block.text) for block in blocks(README) if "client" in block.marks]
-    files = sorted(CLAUDE_DESKTOP.glob("*.json"))
-    assert [file.name for file in files] == ["http.json", "stdio.json"]
-    for file in files:
-        assert json.loads(file.read_text()) in shown, file.name
+def test_the_shown_client_file_is_one_of_those_in_deploy() -> None:
+    (shown,) = [json.loads(block.text) for block in blocks(README) if "client" in block.marks]
+    assert shown == json.loads((ROOT / "deploy" / "claude-desktop" / "stdio.json").read_text())
 
 
-def test_client_configuration_starts_real_commands() -> None:
-    configurations = [json.loads(block.text) for block in blocks(README) if "client" in block.marks]
-    entries = [entry for each in configurations for entry in (each.get("mcpServers") or each["servers"]).values()]
-    started = [(Path(entry["command"]).name, entry["args"]) for entry in entries if "command" in entry]
-    assert len(entries) == 6
-    for command, arguments in started:
-        if command == "npx":
-            assert "mcp-remote" in arguments
-        else:
-            assert command == "mcp-todo-server"
-            assert arguments[0] in todo_command.commands
-    addresses = [entry["url"] for entry in entries if "url" in entry]
-    addresses += [word for _, arguments in started for word in arguments if word.startswith("http:")]
-    assert addresses == [f"http://127.0.0.1:{TodoSettings.model_fields['port'].default}/mcp"] * 3
+def test_every_client_file_is_linked() -> None:
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "deploy").glob("*/*.json")}
+    assert files - {"deploy/mcpb/manifest.json"} == {link for link in links(README) if link.endswith(".json")}
 
 
 def test_console_commands_in_the_text_are_real() -> None:
     named = set()
     for document in DOCUMENTS:
-        named |= set(re.findall(r"(chat-api|mcp-todo-server) (serve|stdio|migrate|token|chat)\b", document.read_text()))
+        commands = r"(chat-api|mcp-todo-server) (serve|stdio|migrate|token|export|import|chat)\b"
+        named |= set(re.findall(commands, document.read_text()))
     known = {("mcp-todo-server", name) for name in todo_command.commands}
     known |= {("chat-api", name) for name in importlib.import_module("chat_api.cli").main.commands}
     assert named == known

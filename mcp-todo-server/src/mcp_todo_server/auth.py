@@ -7,7 +7,6 @@ from typing import Final
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware, get_access_token
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
-from pydantic import AnyHttpUrl
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,9 +14,10 @@ from todo_chat_shared.jwks import JwksKeys, JwksUnavailableError
 from todo_chat_shared.tokens import MCP_AUDIENCE, Identity, InvalidTokenError, TokenVerifier
 
 from mcp_todo_server.database import DatabaseError
+from mcp_todo_server.oauth import Challenges
 from mcp_todo_server.settings import Settings
-from mcp_todo_server.tasks.tools import Caller
-from mcp_todo_server.users.service import UserService
+from mcp_todo_server.tasks.calls import Caller
+from mcp_todo_server.users.service import TokenTimes, UserService
 
 CHECK_SECONDS: Final = 3
 """Longest time that the issuer of keys and the database may take over a token. Giving up a database that has
@@ -50,7 +50,9 @@ def current_caller() -> Caller:
     token = get_access_token()
     if token is None or token.subject is None:
         raise RuntimeError("a request came past the bearer check")
-    return Caller(token.subject, frozenset(token.scopes))
+    issued_at, expires_at = (token.claims or {}).get("iat"), token.expires_at
+    times = None if expires_at is None else TokenTimes(None if issued_at is None else float(issued_at), expires_at)
+    return Caller(token.subject, frozenset(token.scopes), times)
 
 
 class BearerAuth:
@@ -60,19 +62,17 @@ class BearerAuth:
     the database do not answer) the response is 503, so that no client throws a good token away.
     """
 
-    def __init__(
-        self, app: ASGIApp, verifier: TokenVerifier, users: UserService, metadata_url: AnyHttpUrl | None
-    ) -> None:
+    def __init__(self, app: ASGIApp, verifier: TokenVerifier, users: UserService, challenges: Challenges) -> None:
         self._app = AuthContextMiddleware(app)
         self._verifier = verifier
         self._users = users
-        self._metadata_url = metadata_url
+        self._challenges = challenges
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the request's token, then hand the request on."""
         header = Headers(scope=scope).get("authorization", "")
         if not header.lower().startswith(_SCHEME):
-            await self._unauthorized(None)(scope, receive, send)
+            await self._challenges.unauthorized(None)(scope, receive, send)
             return
         token = header[len(_SCHEME) :].strip()
         try:
@@ -80,28 +80,16 @@ class BearerAuth:
                 identity = await self._verifier.verify(token)
                 revoked = await self._users.is_revoked(identity.user_id, identity.issued_at)
         except InvalidTokenError as error:
-            await self._unauthorized(str(error))(scope, receive, send)
+            await self._challenges.unauthorized(str(error))(scope, receive, send)
         except (JwksUnavailableError, DatabaseError, OSError, TimeoutError) as error:
             logger.warning("a token cannot be checked at the moment: %r", error)
             await _unavailable()(scope, receive, send)
         else:
             if revoked:
-                await self._unauthorized("the token was revoked")(scope, receive, send)
+                await self._challenges.unauthorized("the token was revoked")(scope, receive, send)
             else:
                 user = AuthenticatedUser(_access_token(token, identity))
                 await self._app({**scope, "user": user}, receive, send)
-
-    def _unauthorized(self, reason: str | None) -> JSONResponse:
-        # A request without any token gets no error code (RFC 6750, section 3.1).
-        parts = [] if reason is None else ['error="invalid_token"', f'error_description="{reason}"']
-        if self._metadata_url is not None:
-            parts.append(f'resource_metadata="{self._metadata_url}"')
-        challenge = f"Bearer {', '.join(parts)}".strip()
-        body = {
-            "error": "invalid_token",
-            "error_description": reason or "a bearer token is needed: Authorization: Bearer <token>",
-        }
-        return JSONResponse(body, status_code=401, headers={"WWW-Authenticate": challenge})
 
 
 def _access_token(token: str, identity: Identity) -> AccessToken:

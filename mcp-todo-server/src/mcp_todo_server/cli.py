@@ -1,26 +1,26 @@
 """The console script `mcp-todo-server`."""
 
-import asyncio
 import os
 import signal
-import sys
-from collections.abc import Coroutine
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Final
 
 import click
 
-from mcp_todo_server.settings import Settings, SettingsError, load_settings
-
-if TYPE_CHECKING:
-    from mcp_todo_server.database import Database
+from mcp_todo_server.console import (
+    WRONG_SETTINGS,
+    checked_user,
+    environment_settings,
+    fail,
+    local_database_url,
+    open_database,
+    run,
+)
+from mcp_todo_server.settings import Settings, SettingsError
+from mcp_todo_server.transfer.commands import export_list, import_list
 
 STOP_SECONDS: Final = 10
 """Longest time that requests under way may take once the server is asked to stop."""
 TOKEN_DAYS_MAX: Final = 3650
-_WRONG_SETTINGS: Final = 2
-_STOPPED: Final = 128 + signal.SIGTERM
-"""Exit code of work that a signal cut short, as a shell would put it."""
 _SECONDS_PER_DAY: Final = 86_400
 
 
@@ -46,13 +46,13 @@ def main() -> None:
 )
 def serve(host: str | None, port: int | None) -> None:
     """Serve MCP over HTTP at /mcp, for many users with bearer tokens."""
-    settings = _settings(host=host, port=port)
+    settings = environment_settings(host=host, port=port)
     try:
         _ = settings.signing_secret
     except SettingsError as error:
-        _fail(str(error), _WRONG_SETTINGS)
+        fail(str(error), WRONG_SETTINGS)
     # uvicorn raises the signal again once it has stopped: asked to stop and stopped is a success.
-    _run(_serve(settings), stopped_code=0)
+    run(_serve(settings), stopped_code=0)
 
 
 @main.command()
@@ -62,9 +62,8 @@ def stdio(user: str) -> None:
 
     Tasks are kept in the platform's folder for application data, unless DATABASE_URL is set.
     """
-    settings = _settings()
-    url = settings.database_url if "database_url" in settings.model_fields_set else _local_database_url()
-    _run(_stdio(_checked_user(user), url, settings.database_pool_size), stopped_code=0)
+    settings = environment_settings()
+    run(_stdio(checked_user(user), local_database_url(settings), settings.database_pool_size), stopped_code=0)
 
 
 @main.command()
@@ -72,7 +71,7 @@ def migrate() -> None:
     """Bring the database's schema up to date. Safe to run at any time, also by several at once."""
     from mcp_todo_server import schema
 
-    _run(schema.migrate(_settings().database_url))
+    run(schema.migrate(environment_settings().database_url))
 
 
 @main.command()
@@ -90,17 +89,17 @@ def migrate() -> None:
 )
 def token(user: str, days: int, *, read_only: bool, revoke: bool) -> None:
     """Print a personal token, for Claude Desktop and other clients that are given one."""
-    settings = _settings()
-    user = _checked_user(user)
+    settings = environment_settings()
+    user = checked_user(user)
     if revoke:
-        _run(_revoke(user, settings))
+        run(_revoke(user, settings))
         return
     from todo_chat_shared import tokens
 
     try:
         secret = settings.signing_secret
     except SettingsError as error:
-        _fail(str(error), _WRONG_SETTINGS)
+        fail(str(error), WRONG_SETTINGS)
     scopes = (tokens.SCOPE_READ,) if read_only else tokens.ALL_SCOPES
     click.echo(
         tokens.mint(
@@ -113,16 +112,22 @@ def token(user: str, days: int, *, read_only: bool, revoke: bool) -> None:
     )
 
 
+main.add_command(export_list)
+main.add_command(import_list)
+
+
 async def _serve(settings: Settings) -> None:
     import uvicorn
 
     from mcp_todo_server.app import configure_logging, http_app
+    from mcp_todo_server.serving import StreamEndingServer
 
     configure_logging()
-    database = await _open(settings.database_url, settings.database_pool_size)
+    database = await open_database(settings.database_url, settings.database_pool_size)
     try:
+        app = http_app(settings, database)
         config = uvicorn.Config(
-            http_app(settings, database),
+            app,
             host=settings.host,
             port=settings.port,
             # The stricter of uvicorn's parsers: it refuses malformed header values.
@@ -133,7 +138,7 @@ async def _serve(settings: Settings) -> None:
             log_config=None,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
-        await uvicorn.Server(config).serve()
+        await StreamEndingServer(config, app.state.feed.close).serve()
     finally:
         await database.close()
 
@@ -142,7 +147,7 @@ async def _stdio(user: str, url: str, pool_size: int) -> None:
     from mcp_todo_server.app import configure_logging, run_stdio
 
     configure_logging()
-    database = await _open(url, pool_size)
+    database = await open_database(url, pool_size)
     # The thread that reads standard input cannot be interrupted, and a commit is durable or has not happened.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: os._exit(0))
@@ -155,78 +160,9 @@ async def _stdio(user: str, url: str, pool_size: int) -> None:
 async def _revoke(user: str, settings: Settings) -> None:
     from mcp_todo_server.users.service import UserService
 
-    database = await _open(settings.database_url, 1)
+    database = await open_database(settings.database_url, 1)
     try:
         valid_from = await UserService(database).revoke_tokens(user)
     finally:
         await database.close()
     click.echo(f"tokens of {user} issued before {valid_from.isoformat()} are refused", err=True)
-
-
-async def _open(url: str, pool_size: int) -> "Database":
-    """Return the database, with a schema that this code can work on."""
-    from mcp_todo_server import schema
-    from mcp_todo_server.database import Database
-
-    if url.startswith("sqlite"):
-        await schema.migrate(url)
-    database = Database(url, pool_size=pool_size)
-    try:
-        await schema.check_schema(database.engine)
-    except BaseException:
-        await database.close()
-        raise
-    return database
-
-
-def _run(work: Coroutine[Any, Any, None], *, stopped_code: int = _STOPPED) -> None:
-    """Run to the end, or with `stopped_code` to a SIGTERM.
-
-    What an operator has to put right ends with one line, not with a traceback.
-    """
-    from mcp_todo_server.database import DatabaseError
-    from mcp_todo_server.schema import SchemaError
-
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(stopped_code))
-    try:
-        asyncio.run(work)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except SchemaError as error:
-        _fail(str(error))
-    except DatabaseError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        _fail(f"the database of DATABASE_URL does not answer: {reason}")
-    except OSError as error:
-        if error.filename is None:
-            raise
-        # The folder of a SQLite file that cannot be made.
-        _fail(f"DATABASE_URL: {error.strerror}: {error.filename}", _WRONG_SETTINGS)
-
-
-def _settings(**overrides: Any) -> Settings:
-    try:
-        return load_settings(**overrides)
-    except SettingsError as error:
-        _fail(str(error), _WRONG_SETTINGS)
-
-
-def _checked_user(user: str) -> str:
-    from todo_chat_shared.tokens import USER_ID_MAX_CHARS
-
-    if not user.strip() or not user.isprintable() or len(user) > USER_ID_MAX_CHARS:
-        _fail(f"--user must be a text of 1 to {USER_ID_MAX_CHARS} printable characters", _WRONG_SETTINGS)
-    return user
-
-
-def _local_database_url() -> str:
-    from platformdirs import user_data_path
-
-    # A client starts this in a folder of its own choosing, so the file cannot be relative to that.
-    path: Path = user_data_path("mcp-todo-server", appauthor=False) / "todo.db"
-    return f"sqlite:///{path}"
-
-
-def _fail(message: str, code: int = 1) -> NoReturn:
-    click.echo(f"error: {message}", err=True)
-    sys.exit(code)

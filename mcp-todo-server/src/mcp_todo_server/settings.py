@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """`on` publishes protected-resource metadata (RFC 9728), so that clients look for a sign-in at `auth_issuer`;
     `off` leaves them with the bearer token they were configured with."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1)
+    calls_per_minute: int = Field(default=6000, ge=1)
+    """Requests that one user may send to this process in a minute."""
 
     @field_validator("better_auth_secret_previous", "allowed_hosts", mode="before")
     @classmethod
@@ -97,12 +99,25 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def host_names(self) -> tuple[str, ...]:
+        """`allowed_hosts`, and beside each `name:*` the bare name: a `Host` header leaves a default port out."""
+        bare = (host.removesuffix(":*") for host in self.allowed_hosts)
+        return tuple(dict.fromkeys((*self.allowed_hosts, *bare)))
+
+    @property
     def resource_url(self) -> str:
         """The MCP endpoint's URL as clients know it, which is the resource that their tokens are for.
+
+        It is in its normal form (RFC 3986, section 6.2: small letters, no default port; a host in ASCII), in which
+        the metadata is published and clients ask for tokens.
 
         Raises:
             SettingsError: `public_url` is not set.
         """
+        return str(AnyHttpUrl(self._endpoint_url)).rstrip("/")
+
+    @property
+    def _endpoint_url(self) -> str:
         if self.public_url is None:
             raise SettingsError("PUBLIC_URL: must be set where OAUTH_DISCOVERY is on")
         base = self.public_url.rstrip("/")
@@ -113,7 +128,8 @@ class Settings(BaseSettings):
         """Audiences by which clients name this server in OAuth mode; none in header mode."""
         if self.oauth_discovery == "off" or self.public_url is None:
             return ()
-        return tuple({self.public_url: None, self.resource_url: None})
+        # As the operator writes it, too: an issuer may have been told of it in the same letters.
+        return tuple(dict.fromkeys((self.public_url, self._endpoint_url, self.resource_url)))
 
     @property
     def signing_secret(self) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ KEEP_SECONDS: Final = 24 * 3600
 """Age from which keys that could not be fetched again verify nothing more."""
 RETRY_SECONDS: Final = 10
 """Shortest time between two fetches, so that tokens with made-up key ids cannot flood the issuer."""
+UNPUBLISHED_MAX: Final = 100
+"""Most key ids remembered for not being published."""
 TIMEOUT_SECONDS: Final = 2
 """Longest time of one fetch; less than a service gives the whole check of a token."""
 
@@ -41,6 +44,8 @@ class JwksKeys:
     transport: httpx.AsyncBaseTransport | None = None
     """Replaces the network in tests."""
     _keys: dict[str | None, jwt.PyJWK] = field(default_factory=dict)
+    # Ids that the last fetches did not find: whoever sends them is told so at once, not to come again.
+    _unpublished: deque[str | None] = field(default_factory=lambda: deque(maxlen=UNPUBLISHED_MAX))
     _fetched_at: float = -float("inf")
     _tried_at: float = -float("inf")
     _failed: bool = False
@@ -51,7 +56,8 @@ class JwksKeys:
 
         Raises:
             jwt.InvalidKeyError: The issuer publishes no such key.
-            JwksUnavailableError: The keys cannot be fetched.
+            JwksUnavailableError: The keys cannot be fetched, or were fetched too short a while ago to be fetched
+                again: the key may have been published since.
         """
         key_id = jwt.get_unverified_header(token).get("kid")
         age = time.monotonic() - self._fetched_at
@@ -59,11 +65,8 @@ class JwksKeys:
         known = key_id in self._keys and age <= KEEP_SECONDS
         if not known or age > FRESH_SECONDS:
             self._start_fetch()
-        if not known and self._fetching is not None:
-            # Shielded: a caller who gives up must not end it for the others.
-            await asyncio.shield(self._fetching)
-        if not known and self._failed:
-            raise JwksUnavailableError("the issuer's keys cannot be fetched")
+        if not known:
+            await self._fetched_for(key_id)
         try:
             return self._keys[key_id]
         except KeyError:
@@ -76,6 +79,22 @@ class JwksKeys:
             self._tried_at = now
             self._fetching = asyncio.create_task(self._fetch())
 
+    async def _fetched_for(self, key_id: str | None) -> None:
+        """Wait for the fetch that is under way.
+
+        Raises:
+            JwksUnavailableError: It fails, or there is none and nothing is known of the key.
+        """
+        if self._fetching is not None and not self._fetching.done():
+            # Shielded: a caller who gives up must not end it for the others.
+            await asyncio.shield(self._fetching)
+            if not self._failed and key_id not in self._keys:
+                self._unpublished.append(key_id)
+        elif key_id not in self._unpublished:
+            raise JwksUnavailableError("the issuer's keys were asked for too short a while ago to ask again")
+        if self._failed:
+            raise JwksUnavailableError("the issuer's keys cannot be fetched")
+
     async def _fetch(self) -> None:
         self._failed = True
         try:
@@ -85,10 +104,12 @@ class JwksKeys:
             ):
                 response = await client.get(self.url)
                 response.raise_for_status()
-                self._keys = _parse(response.json())
+                keys = _parse(response.json())
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
             logger.warning("the issuer's keys cannot be fetched: %r", error)
             return
+        self._unpublished.extend(self._keys.keys() - keys.keys())
+        self._keys = keys
         self._failed = False
         self._fetched_at = time.monotonic()
 
@@ -101,8 +122,9 @@ def _parse(document: Any) -> dict[str | None, jwt.PyJWK]:
     for entry in entries:
         try:
             key = jwt.PyJWK(entry)
+            # A key may be published for encryption alone (RFC 7517, section 4.2).
+            if key.algorithm_name in ALGORITHMS and key.public_key_use in {None, "sig"}:
+                keys[key.key_id] = key
         except (jwt.PyJWTError, TypeError, AttributeError):
             continue  # a key of a kind we do not know is of no use here, and no reason to refuse the others
-        if key.algorithm_name in ALGORITHMS:
-            keys[key.key_id] = key
     return keys

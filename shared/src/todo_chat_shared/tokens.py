@@ -102,7 +102,7 @@ class TokenVerifier:
             elif self.jwks is not None:
                 claims = await self._verify_with_jwks(token, self.jwks)
             else:
-                raise InvalidTokenError("the token's algorithm is not accepted here")
+                raise jwt.InvalidAlgorithmError
             return _identity(claims)
         except jwt.PyJWTError as error:
             raise InvalidTokenError(_reason(error)) from None
@@ -196,6 +196,10 @@ def _reason(error: jwt.PyJWTError) -> str:
             return f"the token has no {error.claim}"
         case jwt.InvalidSignatureError():
             return "the token's signature does not match"
+        case jwt.InvalidAlgorithmError():
+            return "the token's algorithm is not accepted here"
+        case jwt.InvalidKeyError():
+            return "the token is signed with a key that the issuer does not publish"
         case _:
             return "the token is malformed"
 

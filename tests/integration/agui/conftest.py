@@ -2,13 +2,11 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from tests.integration.chat_api.conftest import (
     ChatUser,
@@ -71,9 +69,9 @@ def thread(ann: ChatUser) -> Thread:
     return Thread(ann)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client_folder(request: pytest.FixtureRequest) -> AsyncIterator[Path]:
+@pytest.fixture(scope="session")
+def client_folder(request: pytest.FixtureRequest) -> Path:
     """Where the npm client is installed: once, in pytest's own cache."""
     cache = request.config.cache
     assert cache is not None
-    yield await installed_client(cache.mkdir("ag-ui-client"))
+    return installed_client(cache)

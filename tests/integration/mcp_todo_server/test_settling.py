@@ -10,7 +10,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp_todo_server.database import Database
 from mcp_todo_server.effects.models import EffectRow
-from mcp_todo_server.tasks import tools
+from mcp_todo_server.tasks import calls
 from mcp_todo_server.tasks.errors import InvalidArgumentsError
 from mcp_todo_server.tasks.repository import TaskRepository
 from mcp_todo_server.tasks.tools import TOOLS
@@ -32,7 +32,12 @@ async def effects(todo: Todo) -> int:
 
 def arguments_of(tool: str) -> dict[str, Any]:
     """Arguments that the tool takes, where task 1 is there."""
-    given: dict[str, dict[str, Any]] = {"add_task": {"title": "y"}, "update_task": {"task_id": 1, "title": "y"}}
+    given: dict[str, dict[str, Any]] = {
+        "add_task": {"title": "y"},
+        "update_task": {"task_id": 1, "title": "y"},
+        "batch_tasks": {"complete": [1]},
+        "set_timezone": {"timezone": "Europe/Berlin"},
+    }
     return given.get(tool, {"task_id": 1})
 
 
@@ -140,7 +145,7 @@ async def test_a_call_whose_arguments_are_refused_can_be_settled(todo: Todo) -> 
         assert await todo.heard("add_task", KEY, settle=True, titel="x") == f"refused: {VOID}"
     assert await todo.heard("add_task", KEY, titel="x") == (
         'refused: title is missing; it must be a text of 1 to 500 characters in one line, such as "Buy milk"; '
-        '"titel" is not an argument of add_task; it takes title, description, due, due_at, priority, tags'
+        '"titel" is not an argument of add_task; it takes title, description, due, due_at, recurrence, priority, tags'
     )
     assert await todo.numbers() == []
 
@@ -153,7 +158,7 @@ async def older_release(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
         raise InvalidArgumentsError("not an argument of this tool")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tools, "parse", refuse)
+        patch.setattr(calls, "parse", refuse)
         yield
 
 

@@ -4,43 +4,27 @@ import asyncio
 import datetime as dt
 import json
 import signal
-import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_todo_server import schema
 from mcp_todo_server.database import Database
 from mcp_todo_server.effects.models import EffectRow
+from mcp_todo_server.tasks.tools import TOOLS
 from mcp_todo_server.upkeep.service import EFFECTS_KEPT
 from sqlmodel import select
 
+from tests.integration.mcp_todo_server.conftest import PROGRAM, stdio
 from tests.support.services import clean_environment, migrate
 
-PROGRAM = Path(sys.executable).parent / "mcp-todo-server"
 INITIALIZE: dict[str, Any] = {
     "protocolVersion": "2025-11-25",
     "capabilities": {},
     "clientInfo": {"name": "test", "version": "1"},
 }
-
-
-@asynccontextmanager
-async def stdio(*arguments: str, folder: Path, mode: str = "auto", **variables: str) -> AsyncIterator[Client]:
-    parameters = StdioServerParameters(
-        command=str(PROGRAM),
-        args=["stdio", *arguments],
-        env=clean_environment(HOME=str(folder), XDG_DATA_HOME=str(folder / "data"), **variables),
-        cwd=folder,
-    )
-    with (folder / "stderr.log").open("a") as errors:
-        async with Client(stdio_client(parameters, errlog=errors), mode=mode) as client:
-            yield client
 
 
 def database_files(folder: Path) -> list[str]:
@@ -58,7 +42,7 @@ async def titles(client: Client) -> list[str]:
 @pytest.mark.parametrize("mode", ["auto", "legacy", "2026-07-28"])
 async def test_tasks_are_kept_in_the_users_data_folder_without_any_setting(tmp_path: Path, mode: str) -> None:
     async with stdio("--user", "me", folder=tmp_path, mode=mode) as client:
-        assert len((await client.list_tools()).tools) == 8
+        assert len((await client.list_tools()).tools) == len(TOOLS)
         assert not (await client.call_tool("add_task", {"title": "kept"})).is_error
     async with stdio("--user", "me", folder=tmp_path, mode=mode) as client:
         assert await titles(client) == ["kept"]

@@ -180,7 +180,8 @@ TITLES = (
     Row("add write the café's menu 🍰", then={1: "write the café's menu 🍰"}),
     Row("add watch Black Friday deals", then={1: {"title": "watch Black Friday deals", "due": None}}),
     Row("add pay today's bill", then={1: {"title": "pay today's bill", "due": None}}),
-    Row("add water the plants every Monday", then={1: {"title": "water the plants every Monday", "due": None}}),
+    Row("add read every day of my life", then={1: {"title": "read every day of my life", "due": None}}),
+    Row("add review the weekly report", then={1: {"title": "review the weekly report", "recurrence": None}}),
     Row("add check 3 mar bars", then={1: {"title": "check 3 mar bars", "due": None}}),
     Row("add read John 3:16", then={1: {"title": "read John 3:16", "due_at": None}}),
     Row("add <b>bold</b> move", then={1: "<b>bold</b> move"}),
@@ -414,4 +415,73 @@ NEGATIVES = (
     Row("don't delete 2", given=THREE, answer=NOT_UNDERSTOOD),
 )
 
-ROWS = (*ADD, *TITLES, *LISTS, *STATUS, *CHANGES, *REFERENCES, *NEGATIVES)
+WEEKLY: Fields = {"title": "Water plants", "due": "2026-11-20", "recurrence": "FREQ=WEEKLY"}
+REPEATS = (
+    Row(
+        "add water the plants every Monday",
+        then={1: {"title": "water the plants", "due": "2026-11-30", "recurrence": "FREQ=WEEKLY;BYDAY=MO"}},
+        answer=("every monday",),
+    ),
+    Row(
+        "every Monday water the plants",
+        then={1: {"title": "water the plants", "due": "2026-11-30", "recurrence": "FREQ=WEEKLY;BYDAY=MO"}},
+    ),
+    Row(
+        "remind me to take vitamins every day at 8am",
+        then={1: {"title": "take vitamins", "due_at": "2026-11-24T08:00+01:00", "recurrence": "FREQ=DAILY"}},
+    ),
+    Row(
+        "add gym every Monday and Thursday at 7pm",
+        then={1: {"title": "gym", "due_at": "2026-11-26T19:00+01:00", "recurrence": "FREQ=WEEKLY;BYDAY=MO,TH"}},
+        answer=("every monday and thursday",),
+    ),
+    Row(
+        "add pay rent on the 1st of every month",
+        then={1: {"title": "pay rent", "due": "2026-12-01", "recurrence": "FREQ=MONTHLY;BYMONTHDAY=1"}},
+        answer=("every month on day 1",),
+    ),
+    Row(
+        "add back up the laptop every 2 weeks, starting Friday",
+        then={1: {"title": "back up the laptop", "due": "2026-11-27", "recurrence": "FREQ=WEEKLY;INTERVAL=2"}},
+        answer=("every 2 weeks",),
+    ),
+    Row(
+        "add check the mail every weekday at 9",
+        then={
+            1: {
+                "title": "check the mail",
+                "due_at": "2026-11-24T09:00+01:00",
+                "recurrence": "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
+            }
+        },
+        answer=("every weekday",),
+    ),
+    Row(
+        "add close the books on the 31st of every month",
+        then={1: {"title": "close the books", "due": "2026-12-31", "recurrence": "FREQ=MONTHLY"}},
+    ),
+    Row("add read The Daily", then={1: {"title": "read The Daily", "recurrence": None}}),
+    Row("add pay bill every day 5 times", then={1: {"title": "pay bill every day 5 times", "recurrence": None}}),
+    Row("remove the due date of 1", given=(WEEKLY,), then={1: {"due": None, "recurrence": None}}),
+    Row("task 1 comes back every day", given=DATED, then={1: {"recurrence": "FREQ=DAILY"}}),
+    Row("make 1 repeat every week", given=THREE, then={1: {"due": "2026-11-23", "recurrence": "FREQ=WEEKLY"}}),
+    Row("repeat 3 every month", given=DATED, then={3: {"due": "2026-11-27", "recurrence": "FREQ=MONTHLY"}}),
+    Row("stop repeating 1", given=(WEEKLY,), then={1: {"due": "2026-11-20", "recurrence": None}}),
+    Row("task 1 should not repeat any more", given=(WEEKLY,), then={1: {"recurrence": None}}),
+    Row(
+        "complete 1",
+        given=(WEEKLY,),
+        then={1: DONE | {"next_task_id": 2}, 2: {"title": "Water plants", "due": "2026-11-27", "status": "open"}},
+        answer=("completed #1", "next: #2"),
+    ),
+    Row(("complete 1", "undo"), given=(WEEKLY,), then={1: OPEN, 2: GONE}),
+)
+ZONES = (
+    Row("my time zone is America/New_York", answer=("America/New_York",)),
+    Row("I moved to Tokyo, change my time zone", answer=("Asia/Tokyo",)),
+    Row("my time zone is Etc/GMT+5", answer=("Etc/GMT+5",)),
+    Row("set my timezone to Factory", answer=("Factory", "for example")),
+    Row("set my timezone to Atlantis", answer=("Atlantis", "for example")),
+    Row("change my time zone", answer=("for example",)),
+)
+ROWS = (*ADD, *TITLES, *REPEATS, *ZONES, *LISTS, *STATUS, *CHANGES, *REFERENCES, *NEGATIVES)

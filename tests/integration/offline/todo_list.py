@@ -17,8 +17,9 @@ from chat_api.agent.turn import ModelStep, PastCall, PastRun, ToolCall, ToolOutc
 from mcp import Client
 from mcp.server import MCPServer
 from mcp_todo_server.database import Database
+from mcp_todo_server.tasks.calls import Caller
 from mcp_todo_server.tasks.service import TaskService
-from mcp_todo_server.tasks.tools import Caller, task_tools
+from mcp_todo_server.tasks.tools import task_tools
 from todo_chat_shared.tasks import Task, TaskPage
 from todo_chat_shared.tokens import ALL_SCOPES
 

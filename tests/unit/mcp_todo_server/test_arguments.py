@@ -1,12 +1,16 @@
 """Arguments of tools: what is taken, and the line that a model reads where something is refused."""
 
 import datetime as dt
+import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mcp_todo_server.tasks.arguments import _EXPECTED, parse
 from mcp_todo_server.tasks.errors import InvalidArgumentsError
-from mcp_todo_server.tasks.schemas import AddTask, Arguments, ListTasks, TaskRef, UpdateTask
+from mcp_todo_server.tasks.schemas import AddTask, Arguments, ListTasks, SetTimezone, TaskRef, UpdateTask
 from mcp_todo_server.tasks.tools import TOOLS
 
 
@@ -33,12 +37,41 @@ def refusal(model: type[Arguments], **arguments: Any) -> str:
         ({"title": "x", "due": 5}, 'due must be a date such as "2026-12-24"; got 5'),
         ({"title": "x", "due": "2026-02-30"}, "due must be a date"),
         ({"title": "x", "due": "2026-12-24T00:00:00"}, "due must be a date"),
-        ({"title": "x", "due": "0001-01-01"}, "due must be a date"),
+        ({"title": "x", "due": "0001-01-01"}, "due must be from 1900-01-01 to 9998-12-31"),
         ({"title": "x", "due_at": "2026-12-24"}, "due_at must be a date and time with its zone"),
         ({"title": "x", "due_at": "2026-12-24T17:00:00"}, "due_at must be a date and time with its zone"),
         ({"title": "x", "due_at": 1_700_000_000}, "due_at must be a date and time with its zone"),
         ({"title": "x", "due_at": "1700000000"}, "due_at must be a date and time with its zone"),
-        ({"title": "x", "due_at": "9999-12-31T23:59:59-12:00"}, "due_at must be a date and time with its zone"),
+        ({"title": "x", "due_at": "9999-12-31T23:59:59-12:00"}, "due_at must be from 1900-01-01 to 9998-12-31"),
+        (
+            {"title": "x", "due_at": "2026-12-24T17:00+02:00[Europe/Berlin]"},
+            "due_at must have the offset that Europe/Berlin",
+        ),
+        (
+            {"title": "x", "due_at": "2026-12-24T17:00+01:00[Europe/Bärlin]"},
+            "due_at must have the name of an IANA zone in its brackets, such as [Europe/Berlin]",
+        ),
+        ({"title": "x", "due_at": "2026-12-24T17:00[Europe/Berln]"}, "due_at must have the name of an IANA zone"),
+        ({"title": "x", "due_at": "2026-12-24T17:00+01:00[../zone]"}, "due_at must have the name of an IANA zone"),
+        ({"title": "x", "due_at": "2026-12-24T17:00+01:00[Europe/Berlin][u-ca=hebrew]"}, "due_at must be a date and"),
+        (
+            {"title": "x", "due_at": "2026-03-29T02:30[Europe/Berlin]"},
+            "due_at must be another time: the clocks of Europe/Berlin skip this one that day",
+        ),
+        (
+            {"title": "x", "due_at": "2026-10-25T02:30[Europe/Berlin]"},
+            "due_at names a time that the clocks of Europe/Berlin show twice that day; add the offset: "
+            "2026-10-25T02:30:00+02:00[Europe/Berlin] or 2026-10-25T02:30:00+01:00[Europe/Berlin]",
+        ),
+        ({"title": "x", "due_at": "9999-12-31T23:59[America/New_York]"}, "due_at must be from 1900-01-01 to"),
+        ({"title": "x", "due_at": "2026-02-30T17:00[Europe/Berlin]"}, "due_at must be a date and time with its zone"),
+        (
+            {"title": "x", "due": "2026-12-24", "recurrence": "weekly"},
+            'recurrence must be an RRULE such as "FREQ=WEEKLY;BY',
+        ),
+        ({"title": "x", "due": "2026-12-24", "recurrence": "F" * 201}, "recurrence must be an RRULE of at most 200"),
+        ({"title": "x", "due": "2026-12-24", "recurrence": 7}, "recurrence must be an RRULE of at most 200"),
+        ({"title": "x", "recurrence": "FREQ=DAILY"}, "a task that repeats is due on a day or at a time"),
         ({"title": "x", "priority": "top"}, "priority must be one of low, normal, high, urgent"),
         ({"title": "x", "tags": "home"}, "tags must be a list"),
         ({"title": "x", "tags": ["a"] * 21}, "tags must be a list of at most 20"),
@@ -52,6 +85,17 @@ def refusal(model: type[Arguments], **arguments: Any) -> str:
 )
 def test_a_refused_argument_of_add_task_is_named_with_what_would_work(arguments: dict[str, Any], start: str) -> None:
     assert refusal(AddTask, **arguments).startswith(start)
+
+
+def test_an_update_is_told_the_reason_too_where_a_text_might_as_well_be_empty() -> None:
+    """The arguments that can be cleared are unions, of which pydantic reports each member."""
+    given = {"due": "9999-12-31", "due_at": "2026-10-25T02:30[Europe/Berlin]", "recurrence": "FREQ=HOURLY"}
+    due, twice, offset, rule, frequency = refusal(UpdateTask, task_id=1, **given).split("; ")
+    assert due == "due must be from 1900-01-01 to 9998-12-31"
+    assert twice.startswith("due_at names a time that the clocks of Europe/Berlin show twice")
+    assert offset.startswith("add the offset: 2026-10-25T02:30:00+02:00[Europe/Berlin] or ")
+    assert rule.startswith("recurrence must be an RRULE")
+    assert frequency.startswith("FREQ must be one of")
 
 
 @pytest.mark.parametrize("task_id", [0, -1, 2**63, True, "one", 1.5, None, [1]])
@@ -109,6 +153,52 @@ def test_tags_that_differ_by_case_alone_are_one() -> None:
 def test_an_instant_keeps_its_meaning() -> None:
     parsed = parse(AddTask, "add_task", {"title": "x", "due_at": "2026-12-24T17:00:00+01:00"})
     assert parsed.due_at == dt.datetime(2026, 12, 24, 16, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "instant", "zone"),
+    [
+        ("2026-12-24T17:00:00+01:00[Europe/Berlin]", "2026-12-24T16:00:00+00:00", "Europe/Berlin"),
+        ("2026-12-24T17:00:00+01:00[!europe/berlin]", "2026-12-24T16:00:00+00:00", "Europe/Berlin"),
+        ("2026-12-24T17:00[Europe/Berlin]", "2026-12-24T16:00:00+00:00", "Europe/Berlin"),
+        ("2026-12-24T16:00:00Z[Europe/Berlin]", "2026-12-24T16:00:00+00:00", "Europe/Berlin"),
+        ("2026-10-25T02:30+02:00[Europe/Berlin]", "2026-10-25T00:30:00+00:00", "Europe/Berlin"),
+        ("2026-10-25T02:30+01:00[Europe/Berlin]", "2026-10-25T01:30:00+00:00", "Europe/Berlin"),
+        ("2026-12-24T16:00:00Z[UTC]", "2026-12-24T16:00:00+00:00", "UTC"),
+        ("2026-12-24T17:00:00+01:00", "2026-12-24T16:00:00+00:00", None),
+    ],
+)
+def test_an_instant_may_say_its_zone(text: str, instant: str, zone: str | None) -> None:
+    parsed = parse(AddTask, "add_task", {"title": "x", "due_at": text}).due_at
+    assert parsed is not None
+    assert parsed.astimezone(dt.UTC) == dt.datetime.fromisoformat(instant)
+    assert (parsed.tzinfo.key if isinstance(parsed.tzinfo, ZoneInfo) else None) == zone
+
+
+@given(
+    instant=st.datetimes(
+        dt.datetime.combine(dt.date(1970, 1, 1), dt.time()),
+        dt.datetime.combine(dt.date(2060, 1, 1), dt.time()),
+        timezones=st.just(dt.UTC),
+    ),
+    name=st.sampled_from(["Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Etc/GMT+12"]),
+)
+def test_an_instant_is_the_same_however_it_is_written(instant: dt.datetime, name: str) -> None:
+    there = instant.astimezone(ZoneInfo(name))
+    texts = [f"{there.isoformat()}[{name}]", f"{instant.isoformat()[:-6]}Z[{name}]"]
+    if there.utcoffset() == there.replace(fold=1 - there.fold).utcoffset():
+        texts.append(f"{there.replace(tzinfo=None).isoformat()}[{name}]")
+    calls = {parse(AddTask, "add_task", {"title": "x", "due_at": text}).model_dump_json() for text in texts}
+    assert len(calls) == 1
+    # What tells a call from others under an effect key.
+    written = json.loads(calls.pop())["due_at"]
+    assert written == f"{instant.isoformat()[:-6]}Z[{name}]"
+
+
+def test_a_zone_is_taken_in_any_case_and_named_as_its_database_does() -> None:
+    assert (
+        parse(SetTimezone, "set_timezone", {"timezone": "america/port-au-prince"}).timezone == "America/Port-au-Prince"
+    )
 
 
 def test_update_knows_what_was_given_and_refuses_to_do_nothing() -> None:

@@ -19,6 +19,7 @@ SORT_KEYS: dict[TaskSort, st.SearchStrategy[SortKey]] = {
     "due": st.one_of(st.none(), INSTANTS),
     "priority": st.integers(0, 3),
     "updated": INSTANTS,
+    "manual": st.integers(-(2**63), 2**63 - 1),
 }
 
 
@@ -57,6 +58,8 @@ def test_every_order_has_cursors() -> None:
         ("due", b'["9999-12-31T23:59:59-12:00",7]'),
         ("updated", b'["yesterday",7]'),
         ("updated", b"[null,7]"),
+        ("manual", b"[null,7]"),
+        ("manual", b"[9223372036854775808,7]"),
     ],
 )
 def test_a_made_up_cursor_with_the_right_checksum_is_refused(sort: TaskSort, payload: bytes) -> None:

@@ -19,6 +19,7 @@ def test_everything_has_a_default() -> None:
     assert settings.allowed_hosts == ("127.0.0.1:*", "localhost:*", "[::1]:*")
     assert settings.database_pool_size == 10
     assert settings.max_body_bytes == 1_048_576
+    assert settings.calls_per_minute == 6000
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +45,8 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PORT", "-1"),
         ("DATABASE_POOL_SIZE", "0"),
         ("MAX_BODY_BYTES", "0"),
+        ("CALLS_PER_MINUTE", "0"),
+        ("CALLS_PER_MINUTE", "many"),
         ("DATABASE_URL", "mysql://localhost/todo"),
         ("DATABASE_URL", "sqlite:///"),
         ("DATABASE_URL", "sqlite:///:memory:"),
@@ -94,6 +97,11 @@ def test_an_address_of_a_database_is_taken_as_it_is(url: str) -> None:
     assert load_settings(database_url=url).database_url == url
 
 
+def test_a_host_with_any_port_is_one_without_a_port_too() -> None:
+    settings = load_settings(allowed_hosts="todo.example.org,localhost:*,[::1]:*")
+    assert settings.host_names == ("todo.example.org", "localhost:*", "[::1]:*", "localhost", "[::1]")
+
+
 def test_oauth_mode_needs_the_public_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OAUTH_DISCOVERY", "on")
     with pytest.raises(SettingsError, match=r"^PUBLIC_URL: "):
@@ -122,6 +130,21 @@ def test_the_resource_is_the_endpoint_as_clients_know_it(public_url: str, resour
     settings = load_settings(public_url=public_url, oauth_discovery="on", auth_issuer="https://front.example.org")
     assert settings.resource_url == resource
     assert set(settings.resource_audiences) == {public_url, resource}
+
+
+@pytest.mark.parametrize(
+    ("public_url", "resource"),
+    [
+        ("https://Todo.Example.ORG", "https://todo.example.org/mcp"),
+        ("https://todo.example.org:443/", "https://todo.example.org/mcp"),
+        ("http://todo.example.org:80/Todo", "http://todo.example.org/Todo"),
+        ("https://bücher.example", "https://xn--bcher-kva.example/mcp"),
+    ],
+)
+def test_the_resource_is_named_in_its_normal_form_and_known_by_both(public_url: str, resource: str) -> None:
+    settings = load_settings(public_url=public_url, oauth_discovery="on", auth_issuer="https://front.example.org")
+    assert settings.resource_url == resource
+    assert {public_url, resource} <= set(settings.resource_audiences)
 
 
 def test_header_mode_accepts_no_further_audience() -> None:

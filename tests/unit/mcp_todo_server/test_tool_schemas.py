@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 from mcp.types import Tool
 from mcp_todo_server.app import mcp_server
+from mcp_todo_server.changes.service import ChangeFeed
 from mcp_todo_server.database import Database
-from mcp_todo_server.tasks.tools import Caller
+from mcp_todo_server.tasks.calls import Caller
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 BUDGET_TOKENS = 4000
@@ -28,7 +29,7 @@ SEED_ARGUMENTS = {
 async def tools(tmp_path: Path) -> list[Tool]:
     database = Database(f"sqlite:///{tmp_path / 'todo.db'}")
     try:
-        return await mcp_server(database, lambda: Caller("ann", frozenset())).list_tools()
+        return await mcp_server(database, ChangeFeed(database), lambda: Caller("ann", frozenset())).list_tools()
     finally:
         await database.close()
 
@@ -112,5 +113,9 @@ def _keywords(schema: Any) -> list[str]:
 def test_what_only_reads_and_what_destroys_is_said(tools: list[Tool]) -> None:
     annotations = {tool.name: tool.annotations for tool in tools if tool.annotations}
     assert {name for name, said in annotations.items() if said.read_only_hint} == {"list_tasks", "get_task"}
-    assert {name for name, said in annotations.items() if said.destructive_hint} == {"update_task", "delete_task"}
-    assert {name for name, said in annotations.items() if not said.idempotent_hint} == {"add_task"}
+    assert {name for name, said in annotations.items() if said.destructive_hint} == {
+        "update_task",
+        "delete_task",
+        "batch_tasks",
+    }
+    assert {name for name, said in annotations.items() if not said.idempotent_hint} == {"add_task", "batch_tasks"}

@@ -106,6 +106,42 @@ async def test_a_symmetric_key_that_an_issuer_publishes_is_not_used() -> None:
         await keys.key_for(signed("EdDSA", "one"))
 
 
+async def test_a_key_that_is_published_for_encryption_verifies_nothing() -> None:
+    keys = Issuer({**public("RS256", "one"), "use": "enc"}, {**public("RS256", "two"), "use": "sig"}).jwks()
+    with pytest.raises(jwt.InvalidKeyError):
+        await keys.key_for(signed("RS256", "one"))
+    assert (await keys.key_for(signed("RS256", "two"))).key_id == "two"
+
+
+async def test_keys_of_unknown_kinds_do_not_stand_in_the_way_of_the_others() -> None:
+    strange: list[Any] = [
+        {"kty": "AKP", "kid": "one", "alg": "ML-DSA-44", "pub": "AA"},
+        {},
+        None,
+        "key",
+        {"kty": "RSA"},
+        {**public("EdDSA", "two"), "use": ["sig"]},
+        {**public("EdDSA", "two"), "kid": ["two"]},
+        {**public("EdDSA", "two"), "alg": ["EdDSA"]},
+        {**public("EdDSA", "two"), "crv": ["Ed25519"]},
+    ]
+    keys = Issuer(*strange, public("EdDSA", "two")).jwks()
+    assert (await keys.key_for(signed("EdDSA", "two"))).key_id == "two"
+
+
+@pytest.mark.parametrize(("published", "used"), [("EdDSA", "ES256"), ("ES256", "RS256"), ("RS256", "EdDSA")])
+async def test_a_keys_own_algorithm_counts_and_not_the_tokens_header(published: str, used: str) -> None:
+    verifier = TokenVerifier([SECRET], jwks=Issuer(public(published, "one")).jwks())
+    with pytest.raises(InvalidTokenError, match="algorithm is not accepted"):
+        await verifier.verify(signed(used, "one"))
+
+
+async def test_a_token_of_an_unknown_key_is_refused_with_its_reason() -> None:
+    verifier = TokenVerifier([SECRET], jwks=Issuer(public("EdDSA", "one")).jwks())
+    with pytest.raises(InvalidTokenError, match="a key that the issuer does not publish"):
+        await verifier.verify(signed("EdDSA", "two"))
+
+
 async def test_another_issuer_and_another_audience_are_refused() -> None:
     verifier = TokenVerifier(
         [SECRET], audiences=["here"], jwks_audiences=["extra"], jwks=Issuer(public("EdDSA", "one")).jwks()
@@ -129,9 +165,53 @@ async def test_a_rotated_key_is_found_but_made_up_ids_do_not_flood_the_issuer(cl
     clock[0] += jwks.RETRY_SECONDS
     await keys.key_for(signed("ES256", "two"))
     assert issuer.asked == 2
+    for number in range(20):
+        with pytest.raises(JwksUnavailableError):
+            await keys.key_for(signed("EdDSA", f"made-up-{number}"))
+    assert issuer.asked == 2
+
+
+async def test_a_key_newer_than_the_last_fetch_is_not_refused_but_has_to_wait(clock: list[float]) -> None:
+    issuer = Issuer(public("EdDSA", "one"))
+    keys = issuer.jwks()
+    await keys.key_for(signed("EdDSA", "one"))
+    issuer.keys.append(public("ES256", "two"))
+    clock[0] += jwks.RETRY_SECONDS - 1
+    with pytest.raises(JwksUnavailableError):
+        await keys.key_for(signed("ES256", "two"))
+    assert issuer.asked == 1
+    clock[0] += 1
+    assert (await keys.key_for(signed("ES256", "two"))).key_id == "two"
+
+
+async def test_a_key_that_a_fetch_did_not_find_is_refused_at_once_until_one_finds_it(clock: list[float]) -> None:
+    issuer = Issuer(public("EdDSA", "one"))
+    keys = issuer.jwks()
     for _ in range(20):
         with pytest.raises(jwt.InvalidKeyError):
-            await keys.key_for(signed("EdDSA", "made-up"))
+            await keys.key_for(signed("ES256", "two"))
+    assert issuer.asked == 1
+    # Many made-up ones are forgotten again.
+    for number in range(jwks.UNPUBLISHED_MAX + 1):
+        clock[0] += jwks.RETRY_SECONDS
+        with pytest.raises(jwt.InvalidKeyError):
+            await keys.key_for(signed("EdDSA", f"made-up-{number}"))
+    with pytest.raises(JwksUnavailableError):
+        await keys.key_for(signed("ES256", "two"))
+    issuer.keys.append(public("ES256", "two"))
+    clock[0] += jwks.RETRY_SECONDS
+    assert (await keys.key_for(signed("ES256", "two"))).key_id == "two"
+
+
+async def test_a_withdrawn_key_is_refused_at_once(clock: list[float]) -> None:
+    issuer = Issuer(public("EdDSA", "one"))
+    keys = issuer.jwks()
+    await keys.key_for(signed("EdDSA", "one"))
+    issuer.keys = [public("ES256", "two")]
+    clock[0] += jwks.RETRY_SECONDS
+    await keys.key_for(signed("ES256", "two"))
+    with pytest.raises(jwt.InvalidKeyError):
+        await keys.key_for(signed("EdDSA", "one"))
     assert issuer.asked == 2
 
 

@@ -7,6 +7,7 @@ is minted for each request; a user's own token never leaves chat-api.
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
@@ -50,6 +51,7 @@ MAY_PASS: Final = frozenset({408, 425, 429})
 """Client errors (HTTP 4xx) that the same request may not meet again."""
 NEVER_PASS: Final = frozenset({INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND})
 """JSON-RPC errors that the same request will meet again."""
+TOO_MANY_REQUESTS: Final = 429
 SERVICE_UNAVAILABLE: Final = 503
 DECODED: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 """Headers that describe a body as it travelled, not as it was read."""
@@ -61,6 +63,8 @@ class _Sending:
 
     user_id: str
     status: int | None = None
+    retry_after: float = 0.0
+    """Seconds for which the server takes no more of this user's requests."""
 
 
 _sending: ContextVar[_Sending] = ContextVar("todo_server_sending")
@@ -75,7 +79,10 @@ class _ServiceToken(httpx2.Auth):
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         sending = _sending.get()
         request.headers["Authorization"] = f"Bearer {mint_service_token(self._secret, sending.user_id)}"
-        sending.status = (yield request).status_code
+        response = yield request
+        sending.status = response.status_code
+        if sending.status == TOO_MANY_REQUESTS:
+            sending.retry_after = _seconds(response.headers.get("retry-after"))
 
 
 class _OneFailureFailsOneRequest(httpx2.AsyncHTTPTransport):
@@ -170,9 +177,10 @@ class TodoServer:
                         return await send()
                     except (MCPError, httpx2.HTTPError, ValidationError, OSError, RuntimeError) as error:
                         # RuntimeError is how the client says that an answer does not fit the tool's schema.
-                        _judge(error, sending, deadline - time.monotonic() - pause)
-                    sending.status = None
-                    await asyncio.sleep(pause)
+                        wait = max(pause, sending.retry_after)
+                        _judge(error, sending, deadline - time.monotonic() - wait)
+                    sending.status, sending.retry_after = None, 0.0
+                    await asyncio.sleep(wait)
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         except TimeoutError:
             raise ToolsTimeoutError("The todo list did not answer in time. Try again in a while.") from None
@@ -191,8 +199,16 @@ def _judge(error: Exception, sending: _Sending, seconds_left: float) -> None:
         logger.error("the todo server does not take this service's requests (HTTP %s, JSON-RPC %s)", status, code)
         raise ToolsUnavailableError("The todo list cannot be used as set up. Its operator has to mend that.") from error
     logger.warning("the todo server gave no outcome: %s (HTTP %s, JSON-RPC %s)", type(error).__name__, status, code)
-    if seconds_left <= 0:
-        raise ToolsUnavailableError("The todo list cannot be reached. Try again in a while.") from error
+    if seconds_left > 0:
+        return
+    if status == TOO_MANY_REQUESTS:
+        raise ToolsUnavailableError("The todo list takes no more calls this minute. Try again in a minute.") from error
+    raise ToolsUnavailableError("The todo list cannot be reached. Try again in a while.") from error
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Return what a Retry-After header says in seconds (RFC 9110, section 10.2.3); a date, or nothing, says none."""
+    return float(retry_after) if retry_after is not None and re.fullmatch(r"[0-9]{1,6}", retry_after) else 0.0
 
 
 @asynccontextmanager

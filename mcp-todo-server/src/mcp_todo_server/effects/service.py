@@ -96,6 +96,11 @@ async def perform_once(
     return _answer(effect, await effects.read(effect.user_id, effect.key))
 
 
+async def is_known(session: Session, effect: Effect | None) -> bool:
+    """Tell whether the effect's key was used or settled before."""
+    return effect is not None and await EffectRepository(session).read(effect.user_id, effect.key) is not None
+
+
 async def settle(database: Database, effect: Effect | None, now: dt.datetime) -> str:
     """Return what the call answered when it was carried out, or see to it that it never is.
 

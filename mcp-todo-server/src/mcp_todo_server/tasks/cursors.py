@@ -24,12 +24,14 @@ SortKey = int | dt.datetime | None
 
 _Instant = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(dt.UTC))]
 _Rank = Annotated[int, Field(ge=0, le=3)]
+_Place = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 _PAYLOADS: Final[dict[TaskSort, TypeAdapter[Any]]] = {
     "created": TypeAdapter(tuple[None, TaskId]),
     "newest": TypeAdapter(tuple[None, TaskId]),
     "due": TypeAdapter(tuple[_Instant | None, TaskId]),
     "priority": TypeAdapter(tuple[_Rank, TaskId]),
     "updated": TypeAdapter(tuple[_Instant, TaskId]),
+    "manual": TypeAdapter(tuple[_Place, TaskId]),
 }
 """What a cursor of each order holds. Anybody can work the checksum out, so the rest is checked as well."""
 

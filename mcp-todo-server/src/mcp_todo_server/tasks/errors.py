@@ -1,5 +1,7 @@
 """What a tool refuses. Every text is for the model or person who called: what is wrong, and what works."""
 
+from collections.abc import Sequence
+
 
 class TaskError(Exception):
     """The call is refused for good: sending the same again cannot succeed. Nothing was changed."""
@@ -12,9 +14,9 @@ class InvalidArgumentsError(TaskError):
 class TaskNotFoundError(TaskError):
     """The user has no task of this number."""
 
-    def __init__(self, task_id: int) -> None:
+    def __init__(self, task_id: int, argument: str = "task_id") -> None:
         super().__init__(
-            f"task_id {task_id} does not exist; list_tasks shows the numbers that do, "
+            f"{argument} {task_id} does not exist; list_tasks shows the numbers that do, "
             'for example with {"status": "all"}'
         )
 
@@ -44,3 +46,17 @@ class InvalidCursorError(TaskError):
             "cursor is not a next_cursor of this list; leave cursor out for the first page and keep "
             "all other arguments the same from page to page"
         )
+
+
+class BatchRefusedError(TaskError):
+    """No item of a batch could be carried out; `reasons` has one text for each."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__(f"nothing was done: {'; '.join(reasons)}")
+
+
+class NotConfirmedError(TaskError):
+    """A deletion that a person has to agree to, and did not; `reason` says why, as a clause."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}: nothing of this call was done; do not try again unless the user asks for it")

@@ -32,6 +32,15 @@ def refuse_control_characters(value: str, *, allowed: frozenset[str] = frozenset
     return value
 
 
+def is_storable(value: str) -> bool:
+    """Tell whether a line of text may hold `value`."""
+    try:
+        refuse_control_characters(value)
+    except RefusedTextError:
+        return False
+    return True
+
+
 def fold(value: str) -> str:
     """Return `value` as it is compared: without case and without compatibility forms, in every script.
 

@@ -17,6 +17,8 @@ class UserRow(Table, table=True):
     user_id: str = Field(sa_column=Column(String(USER_ID_MAX_CHARS), primary_key=True))
     last_task_id: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     """The highest number given to a task. It only grows, so no number is used twice."""
+    changes: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    """Grows with every change of the user's tasks, in that change's transaction: who has seen it knows the tasks."""
     timezone: str = Field(default="UTC", sa_column=Column(String(64), nullable=False))
     """IANA name of the zone in which the user's days begin and end."""
     tokens_valid_from: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))

@@ -74,6 +74,17 @@ def status(code: int) -> Answer:
     return answer
 
 
+def busy(retry_after: str) -> Answer:
+    """Answer that the user has sent too many calls."""
+
+    async def answer(_: httpx2.Request, __: dict[str, Any]) -> httpx2.Response:
+        error = {"code": -32010, "message": "too many calls"}
+        refusal = {"jsonrpc": "2.0", "id": None, "error": error}
+        return httpx2.Response(429, json=refusal, headers={"Retry-After": retry_after})
+
+    return answer
+
+
 def rpc_error(code: int) -> Answer:
     """Answer with a JSON-RPC error."""
 
@@ -164,6 +175,33 @@ async def test_a_call_without_an_outcome_is_sent_again_under_the_same_key(opened
     assert outcome == ToolOutcome('{"task_id":1}', is_error=False)
     sent = [(body["params"]["arguments"], body["params"]["_meta"][EFFECT_KEY_META]) for body in server.bodies]
     assert sent == [({"title": "milk"}, KEY)] * 3
+
+
+async def test_a_call_over_the_users_limit_is_sent_again_when_the_server_takes_it(opened: Open) -> None:
+    server = Server(busy("1"), text("{}", structuredContent={"task_id": 1}))
+    async with opened(server) as todo:
+        started = time.monotonic()
+        outcome = await todo.call("ann", "add_task", {"title": "milk"}, KEY)
+        assert time.monotonic() - started >= 1
+    assert outcome == ToolOutcome('{"task_id":1}', is_error=False)
+    assert [body["params"]["_meta"][EFFECT_KEY_META] for body in server.bodies] == [KEY] * 2
+
+
+async def test_a_limit_that_outlasts_the_time_out_is_not_waited_for_and_is_no_outcome(opened: Open) -> None:
+    server = Server(busy("60"))
+    async with opened(server) as todo:
+        started = time.monotonic()
+        with pytest.raises(ToolsUnavailableError, match="no more calls this minute"):
+            await todo.call("ann", "add_task", {}, KEY)
+        assert time.monotonic() - started < 2
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("retry_after", ["", "soon", "Mon, 23 Nov 2026 10:00:00 GMT", "-1", "²"])
+async def test_a_limit_without_a_usable_time_is_tried_again_like_any_failure(opened: Open, retry_after: str) -> None:
+    server = Server(busy(retry_after), text("{}", structuredContent={"task_id": 1}))
+    async with opened(server) as todo:
+        assert not (await todo.call("ann", "add_task", {}, KEY)).is_error
 
 
 async def test_a_refusal_of_the_tool_is_an_outcome_and_not_sent_again(opened: Open) -> None:

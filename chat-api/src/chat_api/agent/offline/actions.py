@@ -4,14 +4,16 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from todo_chat_shared.tasks import Task
+from todo_chat_shared.tasks import Task, UserDay
 
 from chat_api.agent.offline import replies
 from chat_api.agent.offline.context import Context, Reply
-from chat_api.agent.offline.conversation import Refusal
+from chat_api.agent.offline.conversation import UNREADABLE, Refusal
 from chat_api.agent.offline.grammar.words import TAG
-from chat_api.agent.offline.intents import Act, Add, Change, Draft, Filters, Find, Look, Question, When
+from chat_api.agent.offline.grammar.zones import zone_named
+from chat_api.agent.offline.intents import Act, Add, Change, Draft, Filters, Find, Look, Question, SetZone, When
 from chat_api.agent.offline.lists import completed_within, list_arguments, within
 from chat_api.agent.offline.replay import Replay, Request
 from chat_api.agent.offline.targets import Resolved, resolve
@@ -100,7 +102,8 @@ def change(intent: Change, replay: Replay, context: Context, now: dt.datetime) -
     found = resolve(intent, replay, context.seen)
     if found.question:
         return ask(found.question)
-    if intent.shift or intent.add_tags or intent.remove_tags or (intent.when and not _settled(intent.when)):
+    dated = intent.when and not _settled(intent.when)
+    if intent.shift or intent.add_tags or intent.remove_tags or intent.recurrence or intent.clear_due or dated:
         _read(found, replay)
     requests, ids = [], []
     for number in found.ids:
@@ -111,6 +114,20 @@ def change(intent: Change, replay: Replay, context: Context, now: dt.datetime) -
             requests.append(Request("update_task", {"task_id": number, **arguments}))
             ids.append(number)
     return _done("Updated", replay.tasks(requests), ids, found.notes, now)
+
+
+def set_zone(intent: SetZone, replay: Replay) -> Reply:
+    """Change the user's time zone."""
+    name = zone_named(intent.said)
+    if name is None:
+        unknown = f"I don't know the time zone “{intent.said}”. " if intent.said else ""
+        return Reply(
+            f"{unknown}Name it by a large city in it or by its full name, for example: my time zone is Europe/Berlin"
+        )
+    [outcome] = replay.call(Request("set_timezone", {"timezone": name}))
+    if not isinstance(outcome, UserDay):
+        return Reply(replies.refused(outcome.text if isinstance(outcome, Refusal) else UNREADABLE))
+    return Reply(f"Your time zone is {outcome.timezone} now; there it is {replies.date_words(outcome.today)}.")
 
 
 def undo(replay: Replay, context: Context, now: dt.datetime) -> Reply:
@@ -191,12 +208,16 @@ def _fields_of(draft: Draft) -> dict[str, Any]:
         fields["priority"] = draft.priority
     if draft.tags:
         fields["tags"] = list(draft.tags)
+    if draft.recurrence:
+        fields["recurrence"] = draft.recurrence
     return fields
 
 
 def _due(when: When) -> dict[str, str]:
     if when.due_at:
-        return {"due_at": when.due_at.isoformat()}
+        # The zone beside the offset, so that what repeats keeps its time of day when the clocks change.
+        zone = f"[{when.due_at.tzinfo.key}]" if isinstance(when.due_at.tzinfo, ZoneInfo) else ""
+        return {"due_at": f"{when.due_at.isoformat()}{zone}"}
     return {"due": when.due.isoformat()} if when.due else {}
 
 
@@ -215,6 +236,12 @@ def _update(intent: Change, task: Task | None, now: dt.datetime) -> dict[str, An
         arguments["tags"] = []
     if intent.clear_due:
         arguments.update(due="", due_at="")
+        if task and task.recurrence:
+            arguments["recurrence"] = ""
+    if intent.recurrence is not None:
+        arguments["recurrence"] = intent.recurrence
+        if intent.first and task and not (task.due or task.due_at):
+            arguments["due"] = intent.first.isoformat()
     if intent.shift and task:
         later = _later(task, intent.shift, now)
         if later is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.items import TResponseInputItem
 from pydantic import ValidationError
-from todo_chat_shared.tasks import Task, TaskPage
+from todo_chat_shared.tasks import Task, TaskPage, UserDay
 
 from chat_api.agent.text import clean_text
 
@@ -21,7 +21,7 @@ class Refusal:
     text: str
 
 
-Outcome = Task | TaskPage | Refusal
+Outcome = Task | TaskPage | UserDay | Refusal
 
 
 @dataclass(slots=True)
@@ -104,7 +104,8 @@ def _outcome(text: str) -> Outcome:
     value = _object(text)
     if "error" in value:
         return Refusal(str(value["error"]))
+    kind: type[Task | TaskPage | UserDay] = TaskPage if "tasks" in value else UserDay if "timezone" in value else Task
     try:
-        return TaskPage.model_validate(value) if "tasks" in value else Task.model_validate(value)
+        return kind.model_validate(value)
     except ValidationError:
         return Refusal(UNREADABLE)

@@ -36,6 +36,8 @@ class Draft:
     when: When | None = None
     priority: Priority | None = None
     tags: tuple[str, ...] = ()
+    recurrence: str | None = None
+    """How often it comes back, as an RRULE. Where it is set, so is `when`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,10 @@ class Change:
     shift: dt.timedelta | None = None
     """Later by so much than the task's own date; earlier where it is negative."""
     clear_due: bool = False
+    recurrence: str | None = None
+    """How often it comes back from now on, as an RRULE; empty for no more."""
+    first: dt.date | None = None
+    """The day on which such a task is due first, where it has no date yet."""
     priority: Priority | None = None
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
@@ -141,6 +147,13 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Undo:
     """Take back what the last turn did."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetZone:
+    """Change the user's time zone to the one of this name, as it was said."""
+
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +177,7 @@ class Unknown:
     """Not understood."""
 
 
-Intent = Add | Find | Look | Act | Change | Undo | Talk | Incomplete | Unknown
+Intent = Add | Find | Look | Act | Change | Undo | SetZone | Talk | Incomplete | Unknown
 
 STATUS_BEFORE: dict[Verb, TaskStatus] = {
     "complete": "open",

@@ -11,12 +11,12 @@ from chat_api.agent.offline.answers import answer_to, completed_by
 from chat_api.agent.offline.context import WRITES, Context, Reply, after
 from chat_api.agent.offline.conversation import Turn
 from chat_api.agent.offline.grammar import read_sentence
-from chat_api.agent.offline.intents import Act, Add, Change, Find, Incomplete, Intent, Look, Talk, Undo
+from chat_api.agent.offline.intents import Act, Add, Change, Find, Incomplete, Intent, Look, SetZone, Talk, Undo
 from chat_api.agent.offline.replay import CallsNeededError, DivergedError, Replay, Request, ToolMissingError
 
 REMEMBERED_TURNS = 20
 """How far back "it" and "undo" can reach."""
-_EVERY_TOOL = WRITES | {"list_tasks", "get_task"}
+_EVERY_TOOL = WRITES | {"list_tasks", "get_task", "set_timezone"}
 
 
 def next_step(turns: Sequence[Turn], tools: Collection[str], now: dt.datetime) -> Sequence[Request] | str:
@@ -92,6 +92,8 @@ def _carry_out(intent: Intent, context: Context, replay: Replay, now: dt.datetim
             return actions.change(intent, replay, context, now)
         case Undo():
             return actions.undo(replay, context, now)
+        case SetZone():
+            return actions.set_zone(intent, replay)
         case Talk():
             return Reply(replies.talk(intent))
         case Incomplete(question):

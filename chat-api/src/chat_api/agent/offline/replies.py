@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 from todo_chat_shared.tasks import Task
 
+from chat_api.agent.offline.dates import repeat_words
 from chat_api.agent.offline.intents import Filters, Period, Talk
 
 EXAMPLES = """\
 - add buy milk tomorrow at 5pm, high priority #home
+- remind me to water the plants every Monday
 - what's left today?
 - complete 2 and 3
 - move the dentist to next Friday
@@ -42,6 +44,8 @@ def task_line(task: Task, now: dt.datetime, *, status: bool = False) -> str:
     details = []
     if due := due_words(task, now):
         details.append(f"due {due}")
+    if task.recurrence:
+        details.append(repeat_words(task.recurrence))
     if task.priority != "normal":
         details.append(task.priority)
     details += [f"#{tag}" for tag in task.tags]
@@ -70,11 +74,18 @@ def day_words(day: dt.date, today: dt.date) -> str:
     return near or f"{day:%a} {day.day} {day:%b}{year}"
 
 
+def date_words(day: dt.date) -> str:
+    """Return such as "Monday, 23 November 2026"."""
+    return f"{day:%A}, {day.day} {day:%B %Y}"
+
+
 def did(verb: str, tasks: Sequence[Task], now: dt.datetime) -> str:
     """Say what was done to which tasks."""
+    following = [f"#{task.next_task_id}" for task in tasks if task.next_task_id and task.status == "completed"]
+    ahead = f" Next: {', '.join(following)}." if following else ""
     if len(tasks) == 1:
-        return f"{verb} {task_line(tasks[0], now)}."
-    return f"{verb} {len(tasks)} tasks:\n{bullets(tasks, now)}"
+        return f"{verb} {task_line(tasks[0], now)}.{ahead}"
+    return f"{verb} {len(tasks)} tasks:\n{bullets(tasks, now)}" + (f"\n{ahead.strip()}" if ahead else "")
 
 
 def details(task: Task, now: dt.datetime) -> str:

@@ -2,5 +2,6 @@
 
 from chat_api.agent.offline.dates.find import FoundWhen, find_when
 from chat_api.agent.offline.dates.periods import FoundPeriod, find_period
+from chat_api.agent.offline.dates.repeats import FoundRepeat, find_repeat, repeat_words
 
-__all__ = ["FoundPeriod", "FoundWhen", "find_period", "find_when"]
+__all__ = ["FoundPeriod", "FoundRepeat", "FoundWhen", "find_period", "find_repeat", "find_when", "repeat_words"]

@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from dataclasses import replace
 
-from chat_api.agent.offline.dates import find_when
+from chat_api.agent.offline.dates import FoundRepeat, find_repeat, find_when
 from chat_api.agent.offline.grammar.words import (
     PRIORITY,
     TAG,
@@ -15,7 +15,7 @@ from chat_api.agent.offline.grammar.words import (
     unquoted,
     words_of,
 )
-from chat_api.agent.offline.intents import Add, Draft, Incomplete, Intent
+from chat_api.agent.offline.intents import Add, Draft, Incomplete, Intent, When
 
 MOST_DRAFTS = 50
 WHAT_TITLE = "What should I add? For example: add buy milk tomorrow at 5pm"
@@ -100,7 +100,7 @@ def read_addition(text: str, now: dt.datetime) -> Intent | None:
     """Return the tasks that a sentence asks to add, or None where it asks for something else."""
     body = _body(text)
     if body is None:
-        return _dated(text, now)
+        return _dated(text, now) or _repeated(text, now)
     drafts = drafts_of(_TO_LIST.sub("", body.strip(" .!")).strip(), now)
     if len(drafts) > MOST_DRAFTS:
         return Incomplete(f"That's more than {MOST_DRAFTS} tasks at once. Please add them in smaller portions.")
@@ -118,6 +118,15 @@ def _dated(text: str, now: dt.datetime) -> Intent | None:
     if not (found and drafts) or len(drafts) > MOST_DRAFTS:
         return None
     return Add(tuple(replace(draft, when=draft.when or found.when) for draft in drafts))
+
+
+def _repeated(text: str, now: dt.datetime) -> Intent | None:
+    """Read "every Monday water the plants"."""
+    repeat = find_repeat(text, now.date())
+    if not repeat or not _starts_with_verb(repeat.rest) or text.endswith("?"):
+        return None
+    words = tokens(repeat.rest)
+    return None if words[0] in _TO_TASKS or _ABOUT_TASKS.intersection(words) else Add(drafts_of(text, now))
 
 
 def _body(text: str) -> str | None:
@@ -231,8 +240,12 @@ def _draft(piece: str, now: dt.datetime) -> Draft | None:
             piece = f"{piece[: match.start()]} {piece[match.end() :]}"
             break
     piece = " ".join(piece.split())
-    found = find_when(piece, now)
-    title = found.rest if found else piece
+    repeat = find_repeat(piece, now.date())
+    found = find_when(repeat.rest if repeat else piece, now)
+    if repeat and repeat.names_day and found and found.when.due_at and _on(repeat.first, found.when.due_at) <= now:
+        # At nine every weekday, said at ten: today's is over.
+        repeat = find_repeat(piece, now.date() + dt.timedelta(days=1)) or repeat
+    title = found.rest if found else repeat.rest if repeat else piece
     if match := _TAGGED.search(title):
         tags += [tag.lstrip("#") for tag in re.split(r",? and |, ", match["tags"])]
         title = title[: match.start()]
@@ -243,7 +256,25 @@ def _draft(piece: str, now: dt.datetime) -> Draft | None:
     title = unquoted(title)
     if not title:
         return None
-    return Draft(title, found.when if found else None, priority, distinct(tags))
+    when = found.when if found else None
+    if repeat is None:
+        return Draft(title, when, priority, distinct(tags))
+    return Draft(title, _first(repeat, when), priority, distinct(tags), repeat.rule)
+
+
+def _first(repeat: FoundRepeat, when: When | None) -> When:
+    """Return when a task that comes back is due for the first time."""
+    if when is None:
+        return When(due=repeat.first)
+    if when.due_at is None or when.day_named or not repeat.names_day:
+        return when
+    # "Every Monday at 9": the time was said, and the rule says the day.
+    return When(due_at=_on(repeat.first, when.due_at))
+
+
+def _on(day: dt.date, instant: dt.datetime) -> dt.datetime:
+    """Return the same time of another day; one that a change of clocks skips moves past the gap."""
+    return dt.datetime.combine(day, instant.time(), instant.tzinfo).astimezone(dt.UTC).astimezone(instant.tzinfo)
 
 
 def _without(body: str, quoted: list[re.Match[str]]) -> str:

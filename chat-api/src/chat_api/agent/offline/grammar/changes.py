@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 
-from chat_api.agent.offline.dates import find_when
+from chat_api.agent.offline.dates import find_repeat, find_when
 from chat_api.agent.offline.grammar.statuses import COMMANDS, FACTS, read_act
 from chat_api.agent.offline.grammar.targets import read_target
 from chat_api.agent.offline.grammar.words import PRIORITY, distinct, priority_of, unquoted
@@ -13,6 +13,7 @@ from chat_api.agent.offline.intents import Change, Incomplete, Intent, Target
 _DUE = r"(?:due[ -]?(?:date|time)?|deadline|date)"
 _TAGS = r"(?P<tags>[\"'#]?[^\W_][\w-]{0,49}[\"']?(?:(?:,? and |, ?| )#?[^\W_][\w-]{0,49}){0,9})"
 _X = r"(?P<x>.+?)"
+_REPEAT = r"(?:repeat|recur|come back)"
 _LATER = frozenset({"postpone", "delay", "push", "push back", "defer", "put off", "snooze"})
 _COUNTS: dict[str, float] = {
     "half an": 0.5,
@@ -124,6 +125,18 @@ def _clear_due(match: re.Match[str], now: dt.datetime) -> Intent | None:
     return Change(target, clear_due=True) if target else None
 
 
+def _repeat(match: re.Match[str], now: dt.datetime) -> Intent | None:
+    target, found = _target(match, now), find_repeat(match["y"].strip(), now.date())
+    if not (target and found) or found.rest:
+        return None
+    return Change(target, recurrence=found.rule, first=found.first)
+
+
+def _repeat_no_more(match: re.Match[str], now: dt.datetime) -> Intent | None:
+    target = _target(match, now)
+    return Change(target, recurrence="") if target else None
+
+
 def _priority(match: re.Match[str], now: dt.datetime) -> Intent | None:
     target = _target(match, now)
     level = priority_of(match.groupdict().get("p") or "high")
@@ -187,6 +200,9 @@ _CHANGES = _readers(
     (rf"(?:set|change|move|update) {_X}(?:['’]s)? {_DUE} to (?P<y>.+)", _reschedule),
     (rf"(?:give|set) {_X} (?:a |the )?{_DUE} (?:of|to|for)? ?(?P<y>.+)", _reschedule),
     (rf"(?:make|set) {_X} due (?P<y>.+)", _reschedule),
+    (rf"(?:make|let|have|set) {_X} (?:to )?{_REPEAT} (?P<y>.+)", _repeat),
+    (rf"{_REPEAT} {_X} (?P<y>(?:every|each|on the) .+|\w+ly)", _repeat),
+    (rf"(?:stop|end) (?:repeating|the recurrence of|the repetition of) {_X}", _repeat_no_more),
     (
         (
             rf"(?:set|change|raise|lower|increase|decrease|make|update|put) (?:the )?priority (?:of|for|on)"
@@ -243,6 +259,11 @@ _CHANGES = _readers(
     (rf"(?:change|update|edit|turn) {_X} (?:to|into) (?P<y>.+)", _change_to),
 )
 _STATEMENTS = _readers(
+    (
+        rf"{_X} (?:should not|shouldn['’]?t|must not|does not|doesn['’]?t) {_REPEAT}(?: any ?more| any longer| again)?",
+        _repeat_no_more,
+    ),
+    (rf"{_X} (?:should |must )?(?:{_REPEAT}s?|comes back) (?P<y>.+)", _repeat),
     (rf"{_X} (?:has|should have|needs) no {_DUE}", _clear_due),
     (rf"{_X} (?:is|should be|are) (?:now )?due (?P<y>.+)", _reschedule),
     (rf"the {_DUE} (?:of|for) {_X} is (?:now )?(?P<y>.+)", _reschedule),

@@ -9,6 +9,7 @@ from chat_api.agent.offline.grammar.listings import read_listing
 from chat_api.agent.offline.grammar.small_talk import read_small_talk
 from chat_api.agent.offline.grammar.targets import read_target
 from chat_api.agent.offline.grammar.words import polite
+from chat_api.agent.offline.grammar.zones import read_zone
 from chat_api.agent.offline.intents import (
     Act,
     Add,
@@ -74,7 +75,7 @@ def read_sentence(text: str, now: dt.datetime) -> tuple[Intent, ...]:
         # "Could you add milk?" asks for milk, not for "milk?".
         one_line = one_line.rstrip(" ?")
     command = polite(one_line)
-    if small := read_small_talk(command):
+    if small := read_small_talk(command) or read_zone(command):
         return (small,)
     return _several(command, now) or (_one(command, now) or Unknown(),)
 

@@ -1,0 +1,1 @@
+"""Who is told of changes of tasks, whichever process made them."""

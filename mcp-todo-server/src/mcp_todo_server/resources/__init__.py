@@ -1,0 +1,1 @@
+"""Tasks as MCP resources: what a client shows and reads without a tool call."""

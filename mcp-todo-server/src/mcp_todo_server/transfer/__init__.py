@@ -1,0 +1,1 @@
+"""Transfer: a user's whole list out of the server and into it, as a file."""

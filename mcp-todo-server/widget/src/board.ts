@@ -1,0 +1,221 @@
+// The groups of tasks, and the way through them with the keyboard.
+
+import { completing, deleting, reopening, restoring } from "./changes";
+import { button, element, setAttribute } from "./dom";
+import { Editor } from "./editor";
+import { type Group, GROUPS, grouped } from "./groups";
+import type { TaskList } from "./list";
+import { Row } from "./row";
+import type { Task } from "./tasks";
+
+interface Section {
+  element: HTMLElement;
+  count: HTMLElement;
+  rows: HTMLUListElement;
+}
+
+export class Board {
+  readonly element = element("div", { class: "board" });
+  readonly #list: TaskList;
+  readonly #filterByTag: (tag: string) => void;
+  readonly #leave: () => void;
+  readonly #sections = new Map<Group, Section>();
+  readonly #rows = new Map<number, Row>();
+  readonly #empty = element("p", { class: "empty" });
+  readonly #more: HTMLButtonElement;
+  readonly #moreDone: HTMLButtonElement;
+  readonly #toggleDone: HTMLButtonElement;
+  #groups: Record<Group, Task[]> | undefined;
+  #order: number[] = [];
+  #current: number | undefined;
+  #editor: { taskId: number; editor: Editor } | undefined;
+
+  /** `leave` takes the focus where no task is left to have it. */
+  constructor(list: TaskList, filterByTag: (tag: string) => void, leave: () => void) {
+    this.#list = list;
+    this.#filterByTag = filterByTag;
+    this.#leave = leave;
+    this.#more = button("Show more tasks", () => list.more(), { class: "more" });
+    this.#moreDone = button("Show more completed tasks", () => list.moreDone(), { class: "more" });
+    this.#toggleDone = button(GROUPS.done, () => list.showDone(!list.doneShown), { class: "toggle" });
+    for (const group of Object.keys(GROUPS) as Group[]) this.#sections.set(group, this.#section(group));
+    const done = this.#sections.get("done")!.element;
+    done.append(this.#moreDone);
+    done.before(this.#more);
+    this.element.append(this.#empty);
+    this.element.addEventListener("keydown", (event) => this.#onKey(event));
+    this.element.addEventListener("focusin", (event) => {
+      const id = taskOf(event.target);
+      if (id !== undefined && id !== this.#current) this.#reach(id);
+    });
+  }
+
+  /** Show the tasks as they are now; `canChange` tells whether the host passes changes on. */
+  draw(now: number, canChange: boolean): void {
+    const { calendar, filter, loaded } = this.#list;
+    if (!calendar || !loaded) return;
+    const focused = document.activeElement;
+    const focusedTask = taskOf(focused);
+    const before = this.#groups;
+    const groups = (this.#groups = grouped(this.#list.tasks, calendar, now));
+    const shown = this.#shown();
+    this.#order = [];
+    for (const [group, section] of this.#sections) {
+      // A task that is being edited stays, wherever it went meanwhile.
+      const tasks = groups[group].filter((task) => shown.has(group) || task.task_id === this.#editor?.taskId);
+      tasks.forEach((task) => this.#row(task).draw(task, group, calendar, this.#list.isPending(task.task_id), canChange));
+      place(section.rows, tasks.map((task) => this.#elementOf(task.task_id)));
+      section.rows.hidden = tasks.length === 0;
+      this.#order.push(...tasks.map((task) => task.task_id));
+      const toggled = group === "done" && (filter.status ?? "open") === "open";
+      section.element.hidden = tasks.length === 0 && !toggled;
+      section.count.textContent = tasks.length || !toggled ? String(tasks.length) : "";
+    }
+    this.#drawDone();
+    this.#more.hidden = !this.#list.hasMore;
+    this.#empty.hidden = this.#order.length > 0;
+    const narrowed = Object.keys(filter).some((name) => name !== "sort" && name !== "limit");
+    this.#empty.textContent = narrowed ? "No task matches." : "Nothing to do. Add a task above.";
+    for (const id of this.#rows.keys()) if (!this.#order.includes(id)) this.#rows.delete(id);
+    if (focusedTask !== undefined && before) this.#refocus(focused as HTMLElement, focusedTask, before);
+    this.#reach(this.#current);
+  }
+
+  #section(group: Group): Section {
+    const id = `group-${group}`;
+    const count = element("span", { class: "count" });
+    const rows = element("ul", { role: "list", "aria-labelledby": id, "aria-describedby": "keys" });
+    const heading = element("h2", { id }, group === "done" ? this.#toggleDone : GROUPS[group], " ", count);
+    const section = element("section", { class: `group ${group}`, hidden: true }, heading, rows);
+    this.element.append(section);
+    return { element: section, count, rows };
+  }
+
+  #shown(): Set<Group> {
+    const status = this.#list.filter.status ?? "open";
+    if (status === "completed") return new Set(["done"]);
+    if (status === "deleted") return new Set(["deleted"]);
+    const open: Group[] = ["overdue", "today", "upcoming", "undated"];
+    if (status === "all") return new Set([...open, "done", "deleted"]);
+    return new Set(this.#list.doneShown ? [...open, "done"] : open);
+  }
+
+  #drawDone(): void {
+    const toggled = (this.#list.filter.status ?? "open") === "open";
+    this.#toggleDone.disabled = !toggled;
+    setAttribute(this.#toggleDone, "aria-expanded", toggled ? String(this.#list.doneShown) : undefined);
+    this.#moreDone.hidden = !(toggled && this.#list.doneShown && this.#list.hasMoreDone);
+  }
+
+  #row(task: Task): Row {
+    const id = task.task_id;
+    let row = this.#rows.get(id);
+    if (!row) {
+      row = new Row(id, {
+        tick: (taskId) => this.#tick(taskId),
+        edit: (taskId) => this.#edit(taskId),
+        remove: (taskId) => void this.#list.attempt(deleting(this.#list.get(taskId))),
+        restore: (taskId) => void this.#list.attempt(restoring(this.#list.get(taskId))),
+        filterByTag: this.#filterByTag,
+      });
+      this.#rows.set(id, row);
+    }
+    return row;
+  }
+
+  #elementOf(taskId: number): HTMLLIElement {
+    return this.#rows.get(taskId)!.element;
+  }
+
+  #tick(taskId: number): void {
+    const shown = this.#list.tasks.find((task) => task.task_id === taskId)!;
+    void this.#list.attempt(shown.status === "completed" ? reopening(shown) : completing(shown));
+  }
+
+  #edit(taskId: number): void {
+    const { calendar } = this.#list;
+    const row = this.#rows.get(taskId);
+    if (!calendar || !row || this.#list.get(taskId).status === "deleted") return;
+    if (this.#list.isPending(taskId)) {
+      // The user's own change, still on its way, is not to look like somebody else's to the edit.
+      void this.#list.idle().then(() => this.#edit(taskId));
+      return;
+    }
+    this.#editor?.editor.close();
+    const editor = new Editor(this.#list.get(taskId), this.#list, calendar, () => {
+      const hadFocus = editor.element.contains(document.activeElement) || document.activeElement === document.body;
+      editor.element.remove();
+      row.element.classList.remove("edited");
+      this.#editor = this.#list.pinned = undefined;
+      if (hadFocus) this.#focus(taskId);
+    });
+    this.#editor = { taskId, editor };
+    this.#list.pinned = taskId;
+    row.element.classList.add("edited");
+    row.element.append(editor.element);
+    editor.focus();
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    const id = taskOf(event.target);
+    const target = event.target as HTMLElement;
+    if (id === undefined || target.closest(".editor") || event.altKey || event.ctrlKey || event.metaKey) return;
+    const at = this.#order.indexOf(id);
+    const onMain = target === this.#rows.get(id)?.main;
+    const steps: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: this.#order.length - 1 };
+    const next = this.#order[steps[event.key] ?? -1];
+    if (event.key in steps) {
+      if (next !== undefined) this.#focus(next);
+    } else if (event.key === "Enter" && onMain && target instanceof HTMLInputElement) this.#edit(id);
+    else if (event.key === "Delete" && onMain && !target.matches(":disabled")) {
+      void this.#list.attempt(deleting(this.#list.get(id)));
+    } else return;
+    event.preventDefault();
+  }
+
+  #focus(taskId: number): void {
+    this.#rows.get(taskId)?.main.focus();
+  }
+
+  /** Make one task the list's stop in the tab order. */
+  #reach(taskId: number | undefined): void {
+    const reached = taskId !== undefined && this.#order.includes(taskId) ? taskId : this.#order[0];
+    this.#current = reached;
+    for (const [id, row] of this.#rows) row.reachable = id === reached;
+  }
+
+  /** Keep the focus where it was, or, where its task went elsewhere, give it to the task that took the place. */
+  #refocus(focused: HTMLElement, taskId: number, before: Record<Group, Task[]>): void {
+    const [was, wasAt] = placeOf(before, taskId);
+    const [is] = placeOf(this.#groups!, taskId);
+    if ((was === is || this.#editor?.taskId === taskId) && this.#order.includes(taskId)) {
+      if (document.activeElement !== focused) focused.focus();
+      return;
+    }
+    const rest = was ? this.#groups![was].filter((task) => this.#order.includes(task.task_id)) : [];
+    const next = rest[Math.min(wasAt, rest.length - 1)]?.task_id ?? this.#order[0];
+    if (next === undefined) this.#leave();
+    else this.#focus(next);
+  }
+}
+
+function taskOf(target: EventTarget | null): number | undefined {
+  const row = target instanceof Element ? target.closest<HTMLElement>("[data-task]") : null;
+  return row ? Number(row.dataset.task) : undefined;
+}
+
+function placeOf(groups: Record<Group, Task[]>, taskId: number): [Group | undefined, number] {
+  for (const [group, tasks] of Object.entries(groups) as [Group, Task[]][]) {
+    const at = tasks.findIndex((task) => task.task_id === taskId);
+    if (at >= 0) return [group, at];
+  }
+  return [undefined, 0];
+}
+
+/** Put rows in order, and move none that stands right: a moved element loses the focus. */
+function place(parent: HTMLElement, rows: HTMLElement[]): void {
+  for (const child of [...parent.children]) if (!rows.includes(child as HTMLElement)) child.remove();
+  rows.forEach((row, at) => {
+    if (parent.children[at] !== row) parent.insertBefore(row, parent.children[at] ?? null);
+  });
+}

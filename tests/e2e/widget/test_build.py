@@ -1,0 +1,55 @@
+"""The page that is committed is what its source makes, and holds all that it needs."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from mcp_todo_server.widget import page as widget_page
+
+from tests.support.node import npm_packages
+
+ROOT = Path(__file__).parents[3]
+SOURCE = ROOT / "mcp-todo-server" / "widget"
+COMMITTED = ROOT / "mcp-todo-server" / "src" / "mcp_todo_server" / "widget" / "tasks.html"
+BUILD_SECONDS = 120
+BYTES_MAX = 40_000
+
+
+def test_the_committed_page_is_what_its_source_makes(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Where it is not: `npm ci --ignore-scripts && npm run build` in mcp-todo-server/widget."""
+    cache = request.config.cache
+    assert cache is not None
+    packages = npm_packages(SOURCE, cache)
+    shutil.copytree(SOURCE, tmp_path, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True)
+    (tmp_path / "node_modules").symlink_to(packages / "node_modules")
+    made = tmp_path / "tasks.html"
+    for command in (("node_modules/.bin/tsc",), ("node", "build.mjs", str(made))):
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+        assert run.returncode == 0, f"{run.stdout}{run.stderr}"
+    assert made.read_bytes() == COMMITTED.read_bytes()
+
+
+def test_the_page_is_small_and_refers_to_nothing_outside() -> None:
+    html = widget_page.page()
+    assert html.encode() == COMMITTED.read_bytes()
+    assert len(html.encode()) <= BYTES_MAX
+    assert not re.findall(r"<[^>]*\s(?:src|href|action|style|on\w+)\s*=", html, re.IGNORECASE)
+    assert not re.findall(r"@import|url\(", html)
+    addresses = set(re.findall(r"https?://[^\"'`\s]+", html))
+    assert addresses == {"http://www.w3.org/2000/svg"}, "an XML namespace is a name, not an address"
+
+
+def test_nothing_in_the_source_takes_markup_or_code_from_a_text() -> None:
+    risky = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|srcdoc"
+        r"|\beval\(|new Function|localStorage|sessionStorage|fetch\(|XMLHttpRequest|WebSocket"
+    )
+    for source in sorted((SOURCE / "src").glob("*.ts")):
+        assert not risky.findall(source.read_text()), source.name
+
+
+def test_no_lock_names_where_packages_come_from() -> None:
+    for lock in (SOURCE / "package-lock.json", Path(__file__).parent / "npm" / "package-lock.json"):
+        assert '"resolved"' not in lock.read_text()

@@ -1,0 +1,40 @@
+"""A real browser, which some tests need."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+
+
+def require_browser() -> str:
+    """Return the path of the system's Chromium.
+
+    Without one the test is skipped by name, or fails where REQUIRE_BROWSER=1 promises one.
+    """
+    for name in _NAMES:
+        if path := shutil.which(name):
+            return path
+    message = f"needs a browser: there is no {' and no '.join(_NAMES)}"
+    if os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail(f"{message} (REQUIRE_BROWSER=1)", pytrace=False)
+    pytest.skip(message)
+
+
+@asynccontextmanager
+async def running_browser() -> AsyncIterator[Browser]:
+    """Run the system's Chromium without a window."""
+    path = require_browser()
+    # Chromium's own sandbox does not start for root, as which containers often run.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
+        try:
+            yield browser
+        finally:
+            await browser.close()
