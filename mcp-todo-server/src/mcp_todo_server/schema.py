@@ -77,7 +77,7 @@ async def migrate(url: str) -> None:
                 # Held by the session, on a connection of its own: a migration may well commit in between.
                 await lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
                 if not await is_current(engine):
-                    async with engine.begin() as connection:
+                    async with engine.connect() as connection:  # each migration is a transaction of its own
                         await connection.run_sync(_upgrade)
                 await lock.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
     finally:

@@ -238,3 +238,27 @@ async def test_the_switch_to_wal_waits_where_the_file_is_locked(
     monkeypatch.setattr(schema, "_set_wal", refused_at_first)
     await schema.migrate(new_database("sqlite"))
     assert not locked
+
+
+@pytest.mark.docker
+async def test_tasks_can_be_read_while_postgresql_gives_them_their_words(new_database: NewDatabase) -> None:
+    url = new_database("postgresql")
+    engine = create_engine(url, for_migration=True)
+    async with engine.connect() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(schema.alembic_config(sync), "0003"))
+    async with engine.connect() as writer, engine.connect() as reader:
+        # A writer of the previous release holds the migration up, right before it begins.
+        await writer.execute(text("DELETE FROM tasks"))
+        migration = asyncio.create_task(schema.migrate(url))
+        waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'tasks'::regclass AND NOT granted")
+        async with asyncio.timeout(20):
+            while True:
+                if await reader.scalar(waiting):
+                    break
+                await asyncio.sleep(0.05)
+        await reader.execute(text("SET lock_timeout = '1s'"))
+        assert await reader.scalar(text("SELECT count(*) FROM tasks")) == 0
+        await writer.rollback()
+        await migration
+    await engine.dispose()
+    await check_models(url)

@@ -28,6 +28,8 @@ context.configure(
     compare_type=True,
     compare_server_default=True,
     include_object=is_compared,
+    # So that the locks of one do not last until the last is done. SQLite has one transaction around them all.
+    transaction_per_migration=True,
 )
 with context.begin_transaction():
     context.run_migrations()

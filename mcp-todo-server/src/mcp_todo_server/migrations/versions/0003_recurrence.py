@@ -1,4 +1,4 @@
-"""Recurrence, zones of due instants, and the order that a user gives.
+"""Recurrence, zones of due instants, the order that a user gives, and room for the words that 0004 fills in.
 
 Revision: 0003. The service's previous version goes on writing rows without naming the new columns.
 """
@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from mcp_todo_server.tasks.models import Words
 
 revision = "0003"
 down_revision = "0002"
@@ -20,6 +21,7 @@ NULLABLE: dict[str, sa.types.TypeEngine[Any]] = {
     "occurrence": sa.SmallInteger(),
     "next_task_id": sa.BigInteger(),
     "next_version": sa.Integer(),
+    "words": Words(),
 }
 
 
