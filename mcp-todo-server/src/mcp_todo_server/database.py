@@ -12,6 +12,7 @@ import psycopg
 from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, Dialect, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.exc import SQLAlchemyError as DatabaseError
@@ -21,7 +22,17 @@ from sqlalchemy.types import DateTime, TypeDecorator
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession as Session
 
-__all__ = ["Database", "DatabaseError", "Session", "Table", "UtcDateTime", "check_url", "create_engine", "utc_now"]
+__all__ = [
+    "Database",
+    "DatabaseError",
+    "Session",
+    "Table",
+    "UtcDateTime",
+    "check_url",
+    "create_engine",
+    "insert_into",
+    "utc_now",
+]
 
 WAIT_SECONDS: Final = 5
 """Longest wait for a free pool connection, for PostgreSQL to accept one, and for SQLite's write lock."""
@@ -51,6 +62,11 @@ def utc_now() -> dt.datetime:
 
 class Table(SQLModel, registry=registry()):
     """Base of this service's tables. Their metadata is their own: a process may hold other tables too."""
+
+
+def insert_into(table: type[Table], dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """Return an INSERT that can say what happens on a conflict, in the words of that dialect."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 class UtcDateTime(TypeDecorator[dt.datetime]):

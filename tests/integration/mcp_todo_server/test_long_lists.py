@@ -13,7 +13,7 @@ from mcp_todo_server.database import Database
 from mcp_todo_server.lists import repository as lists
 from mcp_todo_server.lists.repository import ListRepository, TaskFilter, position_of
 from mcp_todo_server.tasks.schemas import TaskSort
-from sqlalchemy import event
+from sqlalchemy import CursorResult, event
 
 from tests.bench.todo_tasks import COMMON, COMMON_TAG, RARE, RARE_TAG, START, fill, made_up
 from tests.support.databases import DatabaseKind, NewDatabase
@@ -121,17 +121,23 @@ MEANT = (
 @pytest.mark.docker
 @pytest.mark.parametrize("database_kind", ["postgresql"])
 async def test_no_page_of_a_long_list_reads_much_of_it_on_postgresql(database: Database) -> None:
+    async for plan, of in plans(database, "EXPLAIN (ANALYZE, FORMAT JSON)"):
+        nodes = list(every_node(plan.scalar_one()[0]["Plan"]))
+        assert sum(map(rows_read, nodes)) < LONG / 5, of
+
+
+async def plans(database: Database, explain: str) -> AsyncIterator[tuple[CursorResult[Any], object]]:
+    """Yield the plan of every statement of every page that a model would ask for, with what it is the plan of."""
     await fill(url_of(database), "ann", LONG)
     statements = recorded(database)
     for which, sort in itertools.product(MEANT, SORTS):
         statements.clear()
         async with database.reading() as session:
             await ListRepository(session).page("ann", which, sort, None, LIMIT)
+            assert statements
             connection = await session.connection()
             for statement, parameters in list(statements):
-                plan = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
-                nodes = list(every_node(plan.scalar_one()[0]["Plan"]))
-                assert sum(map(rows_read, nodes)) < LONG / 5, (which, sort, statement)
+                yield await connection.exec_driver_sql(f"{explain} {statement}", parameters), (which, sort, statement)
 
 
 def every_node(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -149,21 +155,13 @@ def rows_read(node: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_no_page_is_found_by_a_scan_of_all_tasks_on_sqlite(database: Database) -> None:
-    await fill(url_of(database), "ann", LONG)
-    statements = recorded(database)
-    for which, sort in itertools.product(MEANT, SORTS):
-        statements.clear()
-        async with database.reading() as session:
-            await ListRepository(session).page("ann", which, sort, None, LIMIT)
-            connection = await session.connection()
-            for statement, parameters in list(statements):
-                plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-                steps = [step.detail for step in plan]
-                assert not [step for step in steps if step.startswith(("SCAN tasks", "SCAN task_tags"))], steps
-                # What is sorted are a window's tasks, or the few that an index has found.
-                reads = [step for step in steps if step.startswith("SEARCH tasks")]
-                assert all("user_id=?" in step for step in reads), steps
-                assert not (len(steps) == 2 and "USE TEMP B-TREE FOR ORDER BY" in steps), (which, sort, steps)
+    async for plan, of in plans(database, "EXPLAIN QUERY PLAN"):
+        steps = [step.detail for step in plan]
+        assert not [step for step in steps if step.startswith(("SCAN tasks", "SCAN task_tags"))], (steps, of)
+        # What is sorted are a window's tasks, or the few that an index has found.
+        reads = [step for step in steps if step.startswith("SEARCH tasks")]
+        assert all("user_id=?" in step for step in reads), (steps, of)
+        assert not (len(steps) == 2 and "USE TEMP B-TREE FOR ORDER BY" in steps), (steps, of)
 
 
 def recorded(database: Database) -> list[tuple[str, Any]]:

@@ -1,10 +1,9 @@
 """All SQL about effects."""
 
 from sqlalchemy import update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
-from mcp_todo_server.database import Session
+from mcp_todo_server.database import Session, insert_into
 from mcp_todo_server.effects.models import EffectRow
 
 
@@ -20,11 +19,8 @@ class EffectRepository:
         While another transaction that wrote it has not ended, this waits for it: PostgreSQL at the unique
         key, SQLite at its one write lock, which the transaction took when it began.
         """
-        dialect = self._session.get_bind().dialect.name
-        insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-        statement = (
-            insert(EffectRow).values(**row.model_dump()).on_conflict_do_nothing().returning(col(EffectRow.effect_key))
-        )
+        insert = insert_into(EffectRow, self._session.get_bind().dialect.name)
+        statement = insert.values(**row.model_dump()).on_conflict_do_nothing().returning(col(EffectRow.effect_key))
         return (await self._session.exec(statement)).first() is not None
 
     async def read(self, user_id: str, effect_key: str) -> EffectRow | None:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import insert, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 
-from mcp_todo_server.database import Session, Table
+from mcp_todo_server.database import Session, Table, insert_into
 from mcp_todo_server.tasks.models import UNREAD, TaskRow, TaskTagRow
 from mcp_todo_server.tasks.repository import TaskRepository
 from mcp_todo_server.transfer.entries import Kept, number_in, own_uid
@@ -83,9 +82,9 @@ class TransferRepository:
         new = UserRow(user_id=self._user_id, changes=1)
         if default_timezone is not None:
             new.timezone = default_timezone
-        statement = sqlite.insert(UserRow) if self._dialect == "sqlite" else postgresql.insert(UserRow)
         result = await self._session.exec(
-            statement.values(**new.model_dump())
+            insert_into(UserRow, self._dialect)
+            .values(**new.model_dump())
             .on_conflict_do_update(index_elements=[col(UserRow.user_id)], set_={"changes": col(UserRow.changes) + 1})
             .returning(col(UserRow.last_task_id), col(UserRow.timezone))
         )

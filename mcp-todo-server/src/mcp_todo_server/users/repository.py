@@ -8,7 +8,7 @@ from sqlalchemy import Executable, bindparam, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
-from mcp_todo_server.database import Session
+from mcp_todo_server.database import Session, insert_into
 from mcp_todo_server.users.models import UserRow
 
 _USERS: Final = UserRow.metadata.tables["users"].c
@@ -19,11 +19,14 @@ _TOKENS_VALID_FROM: Final = select(_USERS.tokens_valid_from).where(_USERS.user_i
 
 @cache
 def _next_number(dialect: str) -> Executable:
-    insert = sqlite.insert(UserRow) if dialect == "sqlite" else postgresql.insert(UserRow)
-    return insert.on_conflict_do_update(
-        index_elements=[_USERS.user_id],
-        set_={"last_task_id": _USERS.last_task_id + 1, "changes": _USERS.changes + 1},
-    ).returning(_USERS.last_task_id, _USERS.timezone)
+    return (
+        insert_into(UserRow, dialect)
+        .on_conflict_do_update(
+            index_elements=[_USERS.user_id],
+            set_={"last_task_id": _USERS.last_task_id + 1, "changes": _USERS.changes + 1},
+        )
+        .returning(_USERS.last_task_id, _USERS.timezone)
+    )
 
 
 class UserRepository:
@@ -97,6 +100,4 @@ class UserRepository:
         return valid_from
 
     def _insert(self, row: UserRow) -> postgresql.Insert | sqlite.Insert:
-        dialect = self._session.get_bind().dialect.name
-        insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-        return insert(UserRow).values(**row.model_dump())
+        return insert_into(UserRow, self._session.get_bind().dialect.name).values(**row.model_dump())
