@@ -1,6 +1,7 @@
 """Users of one process of chat-api, and the streams that they read."""
 
 import asyncio
+import datetime as dt
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ WAIT_SECONDS = 20
 """Longest time that anything here is waited for."""
 SSE = "text/event-stream"
 POLL_SECONDS = 0.02
+COUNTING_SECONDS = 15
+"""Longest time that a test takes between a run and the look at the minute's count."""
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -23,6 +26,13 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.005)
+
+
+async def early_in_a_minute() -> None:
+    """Wait until what follows is over before the minute is, with which the count of runs begins anew."""
+    left = 60 - dt.datetime.now(dt.UTC).second
+    if left <= COUNTING_SECONDS:
+        await asyncio.sleep(left)
 
 
 class Stream:

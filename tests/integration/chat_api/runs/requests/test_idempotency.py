@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.chat_api.runs.requests.callers import Caller, answer, until
+from tests.integration.chat_api.runs.requests.callers import Caller, answer, early_in_a_minute, until
 from tests.integration.chat_api.runs.requests.conftest import echo, stored
 from tests.integration.chat_api.runs.requests.gate import Gate
 from tests.support.chat import calls_and_outputs
@@ -131,6 +131,7 @@ async def test_another_body_under_the_key_is_refused(
 async def test_many_sends_at_once_under_one_key_at_two_replicas_are_one_run(
     ann: Caller, ann_elsewhere: Caller, stub: OpenAIStub, gate: Gate, key: str
 ) -> None:
+    await early_in_a_minute()
     stub.answer = lambda request: Say("Added.") if calls_and_outputs(request)[0] else ADD_MILK
     callers = [ann, ann_elsewhere] * 3
     answers = [answer(sent) for sent in await asyncio.gather(*(one.post("add milk", key=key) for one in callers))]
@@ -313,6 +314,7 @@ async def test_a_failed_run_that_others_have_followed_is_answered_with_its_failu
 async def test_joining_meets_no_busy_conversation_and_counts_no_run(
     ann: Caller, stub: OpenAIStub, module_database_url: str, key: str, hold: asyncio.Event
 ) -> None:
+    await early_in_a_minute()
     stub.reply(Say("First."), Say("Second.", hold=hold))
     told = await ann.ask("one", key=key)
     busy = ann.stream("two", told["conversation_id"], key=f"{key}-2")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.chat_api.runs.requests.callers import Caller, answer, until
+from tests.integration.chat_api.runs.requests.callers import Caller, answer, early_in_a_minute, until
 from tests.integration.chat_api.runs.requests.conftest import echo
 from tests.support.openai_stub import USAGE, Call, Cut, Fail, OpenAIStub, Raw, Say
 from tests.support.problems import problem
@@ -90,6 +90,7 @@ async def test_an_answer_that_never_came_costs_no_tokens(
 
 
 async def test_a_repeat_costs_nothing(ann: Caller, ann_elsewhere: Caller, stub: OpenAIStub) -> None:
+    await early_in_a_minute()
     stub.answer = echo
     await ann.ask("hello", key="key")
     before = await ann.usage()
@@ -116,10 +117,7 @@ async def test_a_stopped_run_has_cost_what_was_answered_whole(
 
 
 async def test_runs_are_counted_when_they_are_admitted(ann: Caller, stub: OpenAIStub, hold: asyncio.Event) -> None:
-    # Not across a minute's end, where the count begins anew.
-    left = 60 - dt.datetime.now(dt.UTC).second
-    if left <= 5:
-        await asyncio.sleep(left)
+    await early_in_a_minute()
     stub.reply(Say("One two", hold=hold))
     stub.answer = echo
     sent = ann.sending("hello")
