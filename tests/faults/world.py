@@ -30,6 +30,9 @@ CHAT_SETTINGS: Final = {
 ANSWER_SECONDS: Final = 20
 """Longest that a client waits for the next byte of an answer."""
 CONNECT_SECONDS: Final = 2
+STARTS: Final = 3
+START_AGAIN: Final = ("the database of DATABASE_URL does not answer", "is not ready")
+"""Why a service may end, or take too long, when it starts amid faults."""
 _COMPLAINT: Final = re.compile(r"\d{4}-\d\d-\d\d [\d:,]+ (?!INFO)")
 _COMPLAINTS_MAX: Final = 40
 _FIRST_RESPONSE: Final = """
@@ -181,13 +184,18 @@ class World:
 
 
 async def start_again(service: Service) -> None:
-    """Start a service that was killed, once more where a busy machine has let it start too slowly."""
-    try:
-        await service.restart()
-    except ServiceError as error:
-        if "is not ready" not in str(error):
-            raise
-        await service.restart()
+    """Start a service that was killed, and again where it could not help ending, as a restart policy does.
+
+    It ends with one line where its database does not answer at the start, which another fault may bring about; and a
+    busy machine may let it start too slowly.
+    """
+    for _ in range(STARTS - 1):
+        try:
+            return await service.restart()
+        except ServiceError as error:
+            if not any(reason in str(error) for reason in START_AGAIN):
+                raise
+    return await service.restart()
 
 
 @asynccontextmanager
