@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 SOURCES := pyproject.toml requirements.lock chat-api/pyproject.toml mcp-todo-server/pyproject.toml shared/pyproject.toml
 
-.PHONY: help install demo env test lint format bench faults eval mcpb widget lock clean
+.PHONY: help install demo env test lint format bench faults eval mcpb widget page lock clean
 
 define CHECK_PYTHON
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -63,12 +63,13 @@ TEST_WORKERS ?= 3
 test: install ## the whole suite (PYTEST_ARGS are passed on; TEST_WORKERS=0 runs it in one process)
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-bench: install ## what is measured in docs/benchmarks.md (needs Docker)
+bench: install ## what is measured in docs/benchmarks.md (needs Docker and Chromium)
 	$(BIN)/python -m tests.bench.turn
 	$(BIN)/python -m tests.bench.first_words
 	$(BIN)/python -m tests.bench.durability
 	$(BIN)/python -m tests.bench.todo_server
 	$(BIN)/python -m tests.bench.ready
+	$(BIN)/python -m tests.bench.page
 
 faults: install ## faults against real processes and PostgreSQL (needs Docker; FAULTS_SCHEDULES, FAULTS_SEED)
 	@$(BIN)/python -m tests.faults.suite
@@ -84,6 +85,9 @@ widget: install ## the task list's page and its pictures in docs/images, anew (n
 	cd mcp-todo-server/widget && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
 	UPDATE_SCREENSHOTS=1 REQUIRE_NODE=1 REQUIRE_BROWSER=1 $(BIN)/pytest -q tests/e2e/widget/test_screenshots.py
 
+page: ## what the browser loads from chat-api, anew from chat-api/page (needs Node.js)
+	cd chat-api/page && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
+
 lock: | $(filter .uv/bin/uv,$(UV)) ## pin and hash every dependency anew
 	$(UV) lock --quiet --upgrade
 	$(UV) export --quiet --frozen --all-packages --no-emit-workspace --no-annotate --no-header -o requirements.lock
@@ -95,3 +99,4 @@ lock: | $(filter .uv/bin/uv,$(UV)) ## pin and hash every dependency anew
 
 clean: ## remove what the other targets made, data excepted
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf chat-api/page/node_modules mcp-todo-server/widget/node_modules

@@ -27,7 +27,7 @@ START_SECONDS = 120
 POLL_SECONDS = 0.05
 
 NOT_FOR_THE_DEMO = (
-    *("DATABASE_URL", "ALLOWED_HOSTS", "CORS_ORIGINS", "PUBLIC_URL", "OAUTH_DISCOVERY"),
+    *("DATABASE_URL", "ALLOWED_HOSTS", "CORS_ORIGINS", "TOKEN_COOKIE", "PUBLIC_URL", "OAUTH_DISCOVERY"),
     *("AUTH_JWKS_URL", "AUTH_ISSUER", "AUTH_AUDIENCE", "BETTER_AUTH_SECRET_PREVIOUS"),
 )
 """A deployment's settings that may stand in a developer's shell: here they would aim at the wrong thing."""

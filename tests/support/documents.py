@@ -22,7 +22,7 @@ DOCUMENTS: Final = tuple(
 ANYTHING: Final = "…"
 
 _FENCE: Final = re.compile(r"^```(?P<info>[^`\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_LINK: Final = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+_LINK: Final = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)|<[a-z]+ [^>]*\b(?:src|srcset)=\"(?P<picture>[^\"\s]+)\"")
 _HEADING: Final = re.compile(r"^#{1,6} +(?P<text>.+?) *$", re.MULTILINE)
 
 
@@ -98,8 +98,8 @@ def prose(document: Path) -> str:
 
 
 def links(document: Path) -> list[str]:
-    """Return the targets of the document's links."""
-    return [link["target"] for link in _LINK.finditer(prose(document))]
+    """Return the targets of the document's links, and the addresses of its pictures."""
+    return [link["target"] or link["picture"] for link in _LINK.finditer(prose(document))]
 
 
 def anchors(document: Path) -> set[str]:

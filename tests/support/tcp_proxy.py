@@ -19,6 +19,11 @@ class TcpProxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
 
+    @property
+    def connections(self) -> int:
+        """Number of connections that are open at the moment."""
+        return len(self._pipes)
+
     async def mend(self) -> None:
         """Accept connections and forward what they send, from the beginning or again."""
         self._flowing.set()

@@ -14,9 +14,12 @@ from todo_chat_shared.tokens import TokenVerifier, mint
 from chat_api import health, problems
 from chat_api.agent.agent import TodoAgent
 from chat_api.agent.providers import open_provider
+from chat_api.agent.todo_changes import watch
 from chat_api.agent.todo_server import connect
 from chat_api.agui import endpoints as agui_endpoints
 from chat_api.agui.service import ThreadService
+from chat_api.bridge import endpoints as bridge_endpoints
+from chat_api.bridge.service import Bridge
 from chat_api.conversations import endpoints as conversation_endpoints
 from chat_api.conversations.service import ConversationService
 from chat_api.database import Database
@@ -31,10 +34,15 @@ from chat_api.runs.execution import Executor
 from chat_api.runs.service import RunService
 from chat_api.runs.takeover import Takeover
 from chat_api.settings import Settings
+from chat_api.timeline import endpoints as timeline_endpoints
+from chat_api.timeline.service import TimelineService
 from chat_api.upkeep.service import Upkeep
 from chat_api.usage import endpoints as usage_endpoints
 from chat_api.usage.service import Quotas
-from chat_api.web.routes import DemoToken, create_web_router
+from chat_api.web.headers import embedders
+from chat_api.web.routes import create_web_router
+from chat_api.web.sign_in import PageToken
+from chat_api.web.widget import Widget
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         SettingsError: `BETTER_AUTH_SECRET` is not set.
     """
     secret = settings.signing_secret
+    origins = embedders(settings.cors_origins)
     verifier = TokenVerifier(
         secrets=settings.verifying_secrets,
         audiences=(settings.auth_audience,) if settings.auth_audience else (),
@@ -71,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
             todo = await stack.enter_async_context(
                 connect(settings.mcp_server_url, secret, settings.tool_timeout_seconds)
             )
+            changes = await stack.enter_async_context(watch(settings.mcp_server_url, secret))
             agent = TodoAgent(
                 provider,
                 todo,
@@ -81,7 +91,11 @@ def create_app(settings: Settings) -> FastAPI:
             await _open_runs(stack, app, settings, database, agent)
             app.state.database = database
             app.state.http = http
+            app.state.task_changes = changes
+            app.state.widget = Widget(todo, origins)
+            app.state.bridge = Bridge(todo, changes)
             app.state.conversations = ConversationService(database)
+            app.state.timelines = TimelineService(database)
             if settings.model_provider == "offline":
                 logger.warning(OFFLINE_WARNING)
             yield
@@ -97,14 +111,18 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.token_verifier = verifier
     problems.install(app)
     app.include_router(run_endpoints.router)
+    app.include_router(timeline_endpoints.router)
     app.include_router(agui_endpoints.router)
     app.include_router(conversation_endpoints.router)
     app.include_router(usage_endpoints.router)
+    app.include_router(bridge_endpoints.router)
     app.include_router(health.router)
     app.include_router(
         create_web_router(
             demo_token=(lambda: _demo_token(secret)) if settings.demo_mode else None,
+            cookie=settings.token_cookie,
             banner=OFFLINE_BANNER if settings.model_provider == "offline" else None,
+            origins=origins,
         )
     )
     # The last one added is the first that a request passes.
@@ -151,5 +169,5 @@ async def _open_runs(
     app.state.threads = ThreadService(database, app.state.runs)
 
 
-def _demo_token(secret: str) -> DemoToken:
-    return DemoToken(user_id=DEMO_USER, token=mint(secret, DEMO_USER, lifetime_seconds=DEMO_TOKEN_SECONDS))
+def _demo_token(secret: str) -> PageToken:
+    return PageToken(user_id=DEMO_USER, token=mint(secret, DEMO_USER, lifetime_seconds=DEMO_TOKEN_SECONDS))

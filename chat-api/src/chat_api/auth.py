@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Path, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from todo_chat_shared.tokens import InvalidTokenError, TokenVerifier
+from todo_chat_shared.tokens import Identity, InvalidTokenError, TokenVerifier
 
 from chat_api.problems import ForbiddenError, UnauthenticatedError
 
@@ -26,26 +26,45 @@ class UserRoute(APIRoute):
 
         async def authenticated(request: Request) -> Response:
             verifier: TokenVerifier = request.app.state.token_verifier
-            user_id = await _user_of(request, verifier)
-            if request.path_params["user_id"] != user_id:
+            identity = await _identity_of(request, verifier)
+            if request.path_params["user_id"] != identity.user_id:
                 raise ForbiddenError("The token is another user's than the path's.")
+            request.state.token_expires_at = identity.expires_at
             return await handle(request)
 
         return authenticated
 
 
-async def _user_of(request: Request, verifier: TokenVerifier) -> str:
+def token_expires_at(request: Request) -> int:
+    """Return when the token expires that a `UserRoute` has verified, in seconds since the epoch."""
+    expires_at: int = request.state.token_expires_at
+    return expires_at
+
+
+async def _identity_of(request: Request, verifier: TokenVerifier) -> Identity:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise UnauthenticatedError(
-            "Send a token in the header: Authorization: Bearer …",
-            headers={"WWW-Authenticate": f'Bearer realm="{REALM}"'},
-        )
+        raise unauthenticated("Send a token in the header: Authorization: Bearer …")
+    return await verified(verifier, token.strip())
+
+
+async def verified(verifier: TokenVerifier, token: str) -> Identity:
+    """Return the identity that a token proves.
+
+    Raises:
+        UnauthenticatedError: It proves none.
+        JwksUnavailableError: Its issuer's keys cannot be had at the moment.
+    """
     try:
-        return (await verifier.verify(token.strip())).user_id
+        return await verifier.verify(token)
     except InvalidTokenError as error:
         challenge = f'Bearer realm="{REALM}", error="invalid_token", error_description="{error}"'
         raise UnauthenticatedError(f"Sign in again: {error}.", headers={"WWW-Authenticate": challenge}) from None
+
+
+def unauthenticated(detail: str) -> UnauthenticatedError:
+    """Make the error for a request without a token."""
+    return UnauthenticatedError(detail, headers={"WWW-Authenticate": f'Bearer realm="{REALM}"'})
 
 
 UserId = Annotated[str, Path(description="The user, as the token's `sub` names them.")]

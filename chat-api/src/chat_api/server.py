@@ -3,10 +3,14 @@
 import asyncio
 import logging
 import signal
+import socket
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NoReturn
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from chat_api.app import create_app
 from chat_api.schema import prepare
@@ -17,6 +21,22 @@ SHUTDOWN_SECONDS: Final = 20
 """Time that answers under way get to end after a signal."""
 QUIET_LOGGERS: Final = ("alembic.runtime.plugins", "httpx", "httpx2", "mcp", "openai")
 """They log every request, or the text of every error."""
+
+
+class StreamEndingServer(uvicorn.Server):
+    """Ends endless streams first of all when it is asked to stop.
+
+    uvicorn tells an application of a stop only when every response has ended.
+    """
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then wait for the responses under way."""
+        self._end_streams()
+        await super().shutdown(sockets)
 
 
 def run(settings: Settings) -> None:
@@ -33,7 +53,7 @@ def run(settings: Settings) -> None:
     asyncio.run(prepare(settings.database_url))
     # uvicorn raises the signal again once it has stopped: asked to stop and stopped is a success.
     signal.signal(signal.SIGTERM, _end)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -43,6 +63,11 @@ def run(settings: Settings) -> None:
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+    server = StreamEndingServer(config, lambda: app.state.task_changes.close())
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 def _end(_signal: int, _frame: object) -> NoReturn:

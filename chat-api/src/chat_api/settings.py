@@ -1,6 +1,7 @@
 """Settings, read from environment variables of the same names in capitals. An empty variable counts as unset."""
 
 import ipaddress
+import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ from todo_chat_shared.tokens import check_secret
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
+COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A token as HTTP has it (RFC 9110, section 5.6.2), which a cookie's name is (RFC 6265, section 4.1.1)."""
 DATABASE_SCHEMES = ("postgresql://", "sqlite:///")
 
 
@@ -41,6 +44,8 @@ class Settings(BaseSettings):
     """`Host` headers answered; `:*` stands for any port, a lone `*` for any host."""
     cors_origins: CommaSeparated = ()
     """Browser origins that may call the API."""
+    token_cookie: str | None = None
+    """Cookie in which the front end keeps the user's token, for the page; unset, the page reads none."""
     openai_api_key: SecretStr | None = None
     openai_model: str | None = None
     """Model's name; unset, the Agents SDK's default model."""
@@ -106,6 +111,13 @@ class Settings(BaseSettings):
         if value.startswith("sqlite") and ":memory:" in value:
             raise ValueError("must name a file: a database in memory is gone between two connections")
         _check_port(value)
+        return value
+
+    @field_validator("token_cookie")
+    @classmethod
+    def _is_cookie_name(cls, value: str | None) -> str | None:
+        if value is not None and not COOKIE_NAME.fullmatch(value):
+            raise ValueError("must be the name of a cookie: letters, digits and - _ . ! # $ % & ' * + ^ ` | ~ alone")
         return value
 
     @field_validator("auth_jwks_url", "mcp_server_url", "openai_base_url")

@@ -2,8 +2,8 @@
 
 import { NoAnswer } from "./calls";
 import { adding, type Change } from "./changes";
-import type { Calendar } from "./dates";
-import { button, element, options } from "./dom";
+import { type Calendar, mistakeIn } from "./dates";
+import { button, element, options, setAttribute } from "./dom";
 import type { TaskList } from "./list";
 import { DUE_BOUNDS, type ListArguments, type Priority, QUERY_MAX_CHARS, TITLE_MAX_CHARS } from "./tasks";
 
@@ -34,6 +34,7 @@ export class AddBar {
   });
   readonly #due = element("input", { type: "date", ...DUE_BOUNDS, "aria-label": "Due date of the new task" });
   readonly #list: TaskList;
+  readonly #problem = element("p", { class: "problem", role: "alert" });
   /** What was sent last, where no answer came: perhaps it was added. */
   #unanswered: Draft | undefined;
 
@@ -45,6 +46,7 @@ export class AddBar {
       this.#title,
       this.#due,
       button("Add", () => this.#submit(), { class: "primary" }),
+      this.#problem,
     );
     this.element.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.isComposing || !(event.target instanceof HTMLInputElement)) return;
@@ -60,8 +62,11 @@ export class AddBar {
   async #submit(): Promise<void> {
     const title = this.#title.value.trim();
     const due = this.#due.value;
-    this.#title.focus();
-    if (!title) return;
+    const mistake = mistakeIn(this.#due);
+    this.#problem.textContent = mistake ?? "";
+    setAttribute(this.#due, "aria-invalid", mistake !== undefined && "true");
+    (mistake ? this.#due : this.#title).focus();
+    if (!title || mistake) return;
     const again = this.#unanswered && this.#holds(this.#unanswered) ? this.#unanswered : undefined;
     await this.#send(again ?? { title, due, change: adding(title, due) });
   }

@@ -15,7 +15,7 @@ interface Section {
 }
 
 export class Board {
-  readonly element = element("div", { class: "board" });
+  readonly element = element("div", { class: "board", hidden: true });
   readonly #list: TaskList;
   readonly #filterByTag: (tag: string) => void;
   readonly #leave: () => void;
@@ -54,6 +54,7 @@ export class Board {
   draw(now: number, canChange: boolean): void {
     const { calendar, filter, loaded } = this.#list;
     if (!calendar || !loaded) return;
+    this.element.hidden = false;
     const focused = document.activeElement;
     const focusedTask = taskOf(focused);
     const before = this.#groups;

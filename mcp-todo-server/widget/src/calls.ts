@@ -2,6 +2,7 @@
 
 import type { Host } from "./host";
 import type { ListArguments, Task, TaskFields, TaskPage } from "./tasks";
+import { inWords } from "./words";
 
 const EFFECT_KEY_META = "io.todo-chat/effect-key";
 
@@ -43,12 +44,18 @@ export class Calls {
     return this.#send(change.name, { ...change.arguments }, { [EFFECT_KEY_META]: change.key });
   }
 
+  /** Days and times are read in this IANA zone from now on. */
+  async setZone(zone: string): Promise<void> {
+    await this.#send("set_timezone", { timezone: zone });
+  }
+
   async #send<Answer>(name: string, args: Record<string, unknown>, meta?: Record<string, unknown>): Promise<Answer> {
     let result;
     try {
       result = await this.#host.request("tools/call", { name, arguments: args, ...(meta && { _meta: meta }) });
     } catch (error) {
-      throw new NoAnswer((error as Error).message);
+      // It is told in the middle of a sentence.
+      throw new NoAnswer((error as Error).message.replace(/\.$/, ""));
     }
     return contentOf<Answer>(result);
   }
@@ -62,7 +69,7 @@ export function contentOf<Answer>(result: {
 }): Answer {
   const blocks = (result.content ?? []) as { type: string; text?: string }[];
   const text = blocks.find((block) => block.type === "text")?.text ?? "";
-  if (result.isError) throw new Refusal(text || "the todo server refused without saying why");
+  if (result.isError) throw new Refusal(inWords(text) || "the todo server refused without saying why");
   if (result.structuredContent) return result.structuredContent as Answer;
   try {
     return JSON.parse(text) as Answer;

@@ -3,6 +3,7 @@
 import type { Task } from "./tasks";
 
 const DAY_MS = 86_400_000;
+const HALF_YEAR_MS = 182 * DAY_MS;
 
 interface Wall {
   date: string;
@@ -61,6 +62,16 @@ export class Calendar {
     return time ? `${day}, ${this.#time(date, time)}` : day;
   }
 
+  /** Whether clocks in another zone show the same time now, and half a year from now. */
+  agreesWith(zone: string): boolean {
+    const other = new Calendar(this.today, zone, this.#locale);
+    return [0, HALF_YEAR_MS].every((ahead) => {
+      const instant = Date.now() + ahead;
+      const [here, there] = [this.wall(instant), other.wall(instant)];
+      return here.date === there.date && here.time === there.time;
+    });
+  }
+
   /** Today in full: "Monday 23 November". */
   heading(): string {
     return this.#format(this.today, { weekday: "long", day: "numeric", month: "long" });
@@ -90,6 +101,13 @@ export class Calendar {
     const parts = this.#parts.formatToParts(typeof instant === "string" ? Date.parse(instant) : instant);
     return Object.fromEntries(parts.map(({ type, value }) => [type, value]));
   }
+}
+
+/** Why what stands in a field for a date or a time is none; its value would be empty, as if nothing stood there. */
+export function mistakeIn(input: HTMLInputElement): string | undefined {
+  const { badInput, rangeUnderflow, rangeOverflow } = input.validity;
+  if (badInput) return `This ${input.type} is not complete or does not exist.`;
+  return rangeUnderflow || rangeOverflow ? "The year has to be from 1900 to 9998." : undefined;
 }
 
 function knownZone(zone: string): string {

@@ -2,7 +2,7 @@
 
 import { NoAnswer, Refusal } from "./calls";
 import { type Change, dueOf, updating } from "./changes";
-import type { Calendar } from "./dates";
+import { type Calendar, mistakeIn } from "./dates";
 import { button, element, options } from "./dom";
 import type { TaskList } from "./list";
 import { DESCRIPTION_MAX_CHARS, DUE_BOUNDS, type Priority, type Task, type TaskFields, TITLE_MAX_CHARS } from "./tasks";
@@ -159,11 +159,10 @@ export class Editor {
   #mistake(): { text: string; where: HTMLInputElement } | undefined {
     for (const input of [this.#title, this.#date, this.#time]) input.removeAttribute("aria-invalid");
     if (!this.#title.value.trim()) return { text: "A task needs a title.", where: this.#title };
-    for (const [input, what] of [[this.#date, "date"], [this.#time, "time"]] as const) {
-      if (input.validity.badInput) return { text: `This ${what} is not complete or does not exist.`, where: input };
+    for (const input of [this.#date, this.#time]) {
+      const text = mistakeIn(input);
+      if (text) return { text, where: input };
     }
-    const { rangeUnderflow, rangeOverflow } = this.#date.validity;
-    if (rangeUnderflow || rangeOverflow) return { text: "The year has to be from 1900 to 9998.", where: this.#date };
     if (this.#time.value && !this.#date.value) return { text: "A time needs a date.", where: this.#date };
     return undefined;
   }

@@ -1,22 +1,14 @@
 // The tasks that are shown: what was read of them, what is under way, and what can be taken back.
 
-import { type Call, type Calls, NoAnswer, Refusal } from "./calls";
+import { type Calls, NoAnswer, Refusal } from "./calls";
 import type { Change } from "./changes";
 import { Calendar } from "./dates";
+import { Meanwhile } from "./meanwhile";
+import type { Observer } from "./observer";
 import type { ListArguments, Task, TaskPage } from "./tasks";
 
 const PAGE = 50;
 const PAGE_MAX = 100;
-
-export interface Observer {
-  changed(): void;
-  /** What was done, for the status line. */
-  said(text: string): void;
-  /** What went wrong; `retry` does it again where that can help. What it returns takes the message away. */
-  failed(text: string, retry?: () => void): () => void;
-  /** The user changed a task; for the model to know. */
-  noted(call: Call, task: Task): void;
-}
 
 export class TaskList {
   /** The arguments of list_tasks that the shown list answers. */
@@ -36,7 +28,7 @@ export class TaskList {
   readonly #calls: Calls;
   readonly #observer: Observer;
   readonly #known = new Map<number, Task>();
-  readonly #meanwhile = new Map<number, { task: Task; calls: number }>();
+  readonly #meanwhile = new Meanwhile();
   /** What can be taken back, each with the task as the user's own changes have left it since. */
   readonly #undo: { change: Change; after: Task }[] = [];
   #open = new Set<number>();
@@ -46,6 +38,9 @@ export class TaskList {
   #locale: string | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #undoing: Promise<void> = Promise.resolve();
+  /** Takes away what was told of the last reading's failure. */
+  #dismissUnread: (() => void) | undefined;
+  readonly #readAgain = () => this.refresh();
 
   constructor(calls: Calls, observer: Observer) {
     this.#calls = calls;
@@ -56,7 +51,7 @@ export class TaskList {
   get tasks(): Task[] {
     const ids = new Set([...this.#open, ...this.#done]);
     if (this.pinned !== undefined) ids.add(this.pinned);
-    return [...ids].map((id) => this.#meanwhile.get(id)?.task ?? this.get(id));
+    return [...ids].map((id) => this.#meanwhile.get(id) ?? this.get(id));
   }
 
   /** The reader's locale; undefined for the browser's. */
@@ -112,18 +107,31 @@ export class TaskList {
 
   async #readAll(count: (shown: Set<number>) => number): Promise<boolean> {
     const { filter, doneShown } = this;
-    return this.#enqueue("read the tasks", () => this.#readAll(count), async () => {
-      // Another list has been asked for meanwhile, and its own reading is queued.
-      if (filter !== this.filter) return;
-      const open = await this.#read(filter, count(this.#open));
-      const done = doneShown ? await this.#read(this.#doneFilter, count(this.#done)) : undefined;
-      if (filter !== this.filter) return;
-      this.#open = open.ids;
-      this.#cursor = open.cursor;
-      this.#done = done?.ids ?? new Set();
-      this.#doneCursor = done?.cursor;
-      this.loaded = true;
-    });
+    try {
+      await this.#inTurn(async () => {
+        // Another list has been asked for meanwhile, and its own reading is queued.
+        if (filter !== this.filter) return;
+        const open = await this.#read(filter, count(this.#open));
+        const done = doneShown ? await this.#read(this.#doneFilter, count(this.#done)) : undefined;
+        if (filter !== this.filter) return;
+        this.#open = open.ids;
+        this.#cursor = open.cursor;
+        this.#done = done?.ids ?? new Set();
+        this.#doneCursor = done?.cursor;
+        this.loaded = true;
+      });
+      this.#dismissUnread?.();
+      return true;
+    } catch (error) {
+      this.#dismissUnread = this.tell("Could not read the tasks", error, this.#readAgain, this.#observer.unread);
+      return false;
+    }
+  }
+
+  /** Have days and times read in another zone. */
+  async setZone(zone: string): Promise<void> {
+    const set = await this.#enqueue(`use the zone ${zone}`, () => this.setZone(zone), () => this.#calls.setZone(zone));
+    if (set && (await this.refresh())) this.#observer.said(`Days and times are those of ${zone}.`);
   }
 
   async showDone(shown: boolean): Promise<void> {
@@ -243,16 +251,13 @@ export class TaskList {
   }
 
   #show(taskId: number | undefined, task: Task | undefined): void {
-    const known = taskId === undefined ? undefined : (task ?? this.#known.get(taskId));
-    if (taskId !== undefined && known) {
-      this.#meanwhile.set(taskId, { task: known, calls: (this.#meanwhile.get(taskId)?.calls ?? 0) + 1 });
-    }
+    const shown = taskId === undefined ? undefined : (task ?? this.#known.get(taskId));
+    if (shown) this.#meanwhile.begin(shown);
     this.#observer.changed();
   }
 
   #hide(taskId: number | undefined): void {
-    const pending = taskId === undefined ? undefined : this.#meanwhile.get(taskId);
-    if (taskId !== undefined && pending && --pending.calls === 0) this.#meanwhile.delete(taskId);
+    if (taskId !== undefined) this.#meanwhile.end(taskId);
     this.#observer.changed();
   }
 
@@ -281,10 +286,10 @@ export class TaskList {
   }
 
   /** Tell of a `Refusal` or a `NoAnswer`, and throw anything else. What it returns takes the message away. */
-  tell(failure: string, error: unknown, retry: () => unknown): () => void {
-    if (error instanceof Refusal) return this.#observer.failed(`${failure}: ${error.message}`);
+  tell(failure: string, error: unknown, retry: () => unknown, how = this.#observer.failed): () => void {
+    if (error instanceof Refusal) return how(`${failure}: ${error.message}`);
     if (!(error instanceof NoAnswer)) throw error;
-    return this.#observer.failed(`${failure}: the todo server gave no answer (${error.message}).`, () => void retry());
+    return how(`${failure}: the todo server gave no answer (${error.message}).`, retry);
   }
 }
 

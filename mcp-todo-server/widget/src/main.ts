@@ -4,11 +4,13 @@ import { AddBar, FilterBar } from "./bars";
 import { Board } from "./board";
 import { type Call, Calls, contentOf, Refusal } from "./calls";
 import { button, element, iconButton } from "./dom";
+import { Failure } from "./failure";
 import { Host } from "./host";
 import { TaskList } from "./list";
 import { Notes } from "./notes";
 import type { ListArguments, Task, TaskPage } from "./tasks";
 import { applyTheme, reportHeight } from "./theme";
+import { ZoneNote } from "./zone";
 
 const VERSION = "1";
 const MINUTE_MS = 60_000;
@@ -20,7 +22,7 @@ class App {
     },
     "ui/notifications/tool-result": (result) => this.#receive(result),
     "ui/notifications/tool-cancelled": () => {
-      this.#fail("The list was not read: the call was stopped.", () => this.#list.refresh());
+      this.#unread("The list was not read: the call was stopped.", () => this.#list.refresh());
     },
     "ui/notifications/host-context-changed": () => this.#adapt(),
   });
@@ -28,6 +30,7 @@ class App {
     changed: () => this.#draw(),
     said: (text) => this.#say(text),
     failed: (text, retry) => this.#fail(text, retry),
+    unread: (text, retry) => this.#unread(text, retry),
     noted: (call: Call, task: Task) => this.#notes.add(call, task),
   });
   readonly #notes = new Notes(this.#host);
@@ -36,10 +39,11 @@ class App {
   readonly #board = new Board(this.#list, (tag) => void this.#list.show({ ...this.#list.filter, tag }), () => this.#add.focus());
   readonly #today = element("p", { class: "date" });
   readonly #said = element("p", { role: "status" }, "Reading the tasks…");
-  readonly #failed = element("div", { role: "alert", class: "failed" });
+  readonly #failure = new Failure();
   readonly #undo = button("Undo", () => this.#list.undo());
   readonly #refresh = iconButton("refresh", "Refresh", () => this.#reload());
   readonly #full = iconButton("full", "Full screen", () => this.#toggleFull());
+  readonly #zone = new ZoneNote((zone) => this.#list.setZone(zone));
   /** The arguments of the call whose result comes next. */
   #asked: ListArguments = {};
   #received = false;
@@ -50,8 +54,9 @@ class App {
       this.#add.element,
       this.#filter.element,
       element("div", { class: "status" }, this.#said, this.#undo),
-      this.#failed,
+      this.#failure.element,
       this.#board.element,
+      this.#zone.element,
       keys(),
     );
     document.addEventListener("keydown", (event) => this.#onKey(event));
@@ -68,15 +73,18 @@ class App {
       page = contentOf<Partial<TaskPage>>(result);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      this.#fail(`The tasks could not be listed: ${error.message}`, () => this.#list.show({ sort: "due" }));
+      this.#unread(`The tasks could not be listed: ${error.message}`, () => this.#list.refresh());
       return;
     }
-    this.#said.textContent = "";
-    this.#failed.replaceChildren();
     // A conversation that is opened again shows its answers of then, so the first is compared with now.
     const perhapsOld = !this.#received;
     this.#received = true;
+    if (perhapsOld || page.tasks) {
+      this.#said.textContent = "";
+      this.#failure.clear();
+    }
     if (page.tasks && page.today && page.timezone) this.#list.receive(page as TaskPage, this.#asked);
+    // An answer without tasks says that something changed; what was said and what failed here is still to be read.
     if (this.#canChange && (perhapsOld || !page.tasks)) void this.#list.refresh();
   }
 
@@ -102,6 +110,7 @@ class App {
     if (!calendar) return;
     this.#today.textContent = calendar.heading();
     this.#filter.draw(filter, calendar);
+    this.#zone.draw(calendar, this.#canChange ? this.#host.context.timeZone : undefined);
     this.#board.draw(Date.now(), this.#canChange);
   }
 
@@ -113,7 +122,7 @@ class App {
   }
 
   async #reload(): Promise<void> {
-    this.#failed.replaceChildren();
+    this.#failure.clear();
     if (await this.#list.refresh()) this.#say("The list is up to date.");
   }
 
@@ -130,20 +139,12 @@ class App {
 
   #fail(text: string, retry?: () => unknown): () => void {
     this.#said.textContent = "";
-    const message = element("p", {}, text);
-    const dismiss = () => {
-      if (message.isConnected) this.#failed.replaceChildren();
-    };
-    const again = () => {
-      dismiss();
-      return retry?.();
-    };
-    this.#failed.replaceChildren(
-      message,
-      ...(retry && this.#canChange ? [button("Try again", again)] : []),
-      button("Dismiss", dismiss),
-    );
-    return dismiss;
+    return this.#failure.show(text, this.#canChange ? retry : undefined);
+  }
+
+  #unread(text: string, retry?: () => unknown): () => void {
+    if (!this.#list.loaded) this.#said.textContent = "";
+    return this.#failure.mention(text, this.#canChange ? retry : undefined);
   }
 
   #onKey(event: KeyboardEvent): void {

@@ -160,9 +160,9 @@ def mint(
     return jwt.encode(claims, secret, algorithm=_HS256)
 
 
-def mint_service_token(secret: str, user_id: str) -> str:
+def mint_service_token(secret: str, user_id: str, scopes: Sequence[str] = ALL_SCOPES) -> str:
     """Sign the token that chat-api sends with one MCP request in the name of `user_id`."""
-    return mint(secret, user_id, audience=MCP_AUDIENCE, scopes=ALL_SCOPES, lifetime_seconds=SERVICE_TOKEN_SECONDS)
+    return mint(secret, user_id, audience=MCP_AUDIENCE, scopes=scopes, lifetime_seconds=SERVICE_TOKEN_SECONDS)
 
 
 def _identity(claims: dict[str, Any]) -> Identity:

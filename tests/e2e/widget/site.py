@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from mcp_todo_server.widget.page import RESOURCE_URI, inline_hashes
+from chat_api.web.headers import widget_headers
+from mcp_todo_server.widget.page import RESOURCE_URI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -95,12 +96,7 @@ class Site:
         return FileResponse(_HERE / "host.html", headers={"Content-Security-Policy": HOST_POLICY})
 
     async def _tasks_page(self, _request: Request) -> Response:
-        hashes = inline_hashes(self._html)
-        policy = (
-            f"default-src 'none'; script-src {hashes.script}; style-src {hashes.style}; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-        )
-        return HTMLResponse(self._html, headers={"Content-Security-Policy": policy})
+        return HTMLResponse(self._html, headers=widget_headers(self._html, ()))
 
     async def _mcp(self, request: Request) -> Response:
         body = await request.body()

@@ -19,6 +19,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UNREACHABLE = "status of 503"
 """What the browser says of an answer that a test kept from it."""
+OUT_OF_DATE: dict[str, Any] = {"content": [], "structuredContent": {}}
+"""A result that holds no tasks: the list is to be read anew."""
+COUNT_ALERTS = """() => {
+    window.alerts = 0;
+    const seen = (records) => { alerts += records.filter((record) => record.addedNodes.length > 0).length; };
+    new MutationObserver(seen).observe(document.querySelector(".failed"), {childList: true});
+}"""
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "<script>alert(2)</script>",
@@ -230,6 +237,40 @@ async def test_a_list_that_could_not_be_read_is_said_and_read_on_demand(stage: S
         await expect(widget.alert).to_contain_text("the call was stopped")
         await widget.button("Dismiss").click()
         await expect(widget.alert).to_have_count(0)
+
+
+async def test_a_host_that_says_that_something_changed_has_the_list_read_and_nothing_unsaid(stage: Stage) -> None:
+    async with stage.widget({"title": "Buy milk"}, {"title": "Call Ada"}, expected=(UNREACHABLE,)) as widget:
+        await widget.box("Buy milk").click()
+        await expect(widget.status).to_contain_text("Completed")
+        await widget.call("add_task", title="Buy bread")
+        await widget.host("bridge.sendToolResult(argument)", OUT_OF_DATE)
+        await expect(widget.box("Buy bread")).to_be_visible()
+        await expect(widget.status).to_contain_text("Completed")
+
+        async def unreachable(_call: ToolCall, _forward: Forward) -> Response:
+            return Response(status_code=503)
+
+        stage.site.fault = unreachable
+        await widget.frame.evaluate(COUNT_ALERTS)
+        for _ in range(3):
+            await widget.host("bridge.sendToolResult(argument)", OUT_OF_DATE)
+            await expect(widget.alert).to_contain_text("Could not read the tasks: the todo server gave no answer")
+            await widget.settled()
+        assert await widget.frame.evaluate("alerts") == 1, "what goes on failing is read out once"
+        stage.site.fault = None
+        await widget.host("bridge.sendToolResult(argument)", OUT_OF_DATE)
+        await expect(widget.alert).to_have_count(0)
+
+        stage.site.fault = unreachable
+        await widget.box("Call Ada").click()
+        await expect(widget.alert).to_contain_text("Could not complete")
+        stage.site.fault = None
+        await widget.host("bridge.sendToolResult(argument)", OUT_OF_DATE)
+        await widget.settled()
+        await expect(widget.alert).to_contain_text("Could not complete")
+        await widget.button("Try again").click()
+        await expect(widget.box("Call Ada")).to_have_count(0)
 
 
 async def test_text_alone_is_enough_of_an_answer(stage: Stage) -> None:

@@ -68,7 +68,9 @@ async def test_a_tick_is_seen_before_the_server_answers_and_taken_back_where_it_
 
         stage.site.fault = look
         await widget.box("Buy milk").click()
-        await expect(widget.alert).to_contain_text("Could not complete \u2068“Buy milk”\u2069: task 1 is deleted")
+        await expect(widget.alert).to_contain_text(
+            "Could not complete \u2068“Buy milk”\u2069: it was deleted meanwhile."
+        )
         assert seen == ["Buy milk"]
         await expect(widget.box("Buy milk")).not_to_be_checked()
 
@@ -100,6 +102,31 @@ async def test_a_task_that_is_refused_can_be_mended(stage: Stage) -> None:
         await new.fill("Call Ada")
         await new.press("Enter")
         await expect(widget.box("Call Ada")).to_be_visible()
+
+
+async def test_a_date_that_is_not_complete_is_said_and_nothing_is_added(stage: Stage) -> None:
+    async with stage.widget() as widget:
+        new, due = (
+            widget.frame.get_by_label("New task", exact=True),
+            widget.frame.get_by_label("Due date of the new task"),
+        )
+        await new.fill("Call Ada")
+        await due.focus()
+        await due.press("ArrowUp")  # the field's first part alone: a month or a day
+        await widget.button("Add").click()
+        await expect(widget.alert).to_have_text("This date is not complete or does not exist.")
+        await expect(due).to_be_focused()
+        await expect(due).to_have_attribute("aria-invalid", "true")
+        assert not [call for call in stage.site.calls if call.user == widget.user and call.name == "add_task"]
+
+        await due.fill("1899-12-31")
+        await due.press("Enter")
+        await expect(widget.alert).to_have_text("The year has to be from 1900 to 9998.")
+        await due.fill(day(0))
+        await due.press("Enter")
+        await expect(widget.group("Today")).to_contain_text("Call Ada")
+        await expect(widget.alert).to_have_count(0)
+        assert (await widget.task(1))["due"] == day(0)
 
 
 async def test_every_field_is_edited_in_place_and_the_edit_taken_back(stage: Stage) -> None:
@@ -170,7 +197,9 @@ async def test_a_mistake_in_an_edit_is_named_where_it_is(stage: Stage) -> None:
         await editor.get_by_label("Tags").fill("x" * 51)
         await editor.get_by_label("Time").fill("")
         await editor.get_by_role("button", name="Save").click()
-        await expect(editor.get_by_role("alert")).to_contain_text("Not saved: tags must be")
+        await expect(editor.get_by_role("alert")).to_have_text(
+            "Not saved: a task has at most 20 tags, of at most 50 characters each."
+        )
         await editor.get_by_role("button", name="Cancel").click()
         assert (await widget.task(1))["version"] == 1
 
@@ -341,6 +370,25 @@ async def test_times_are_told_and_taken_in_the_users_zone(stage: Stage) -> None:
         await expect(widget.row("Winter")).to_contain_text("3 Nov 2030, 8:00")
         due_at = dt.datetime.fromisoformat((await widget.task(2))["due_at"])
         assert due_at == dt.datetime(2030, 11, 3, 13, 0, tzinfo=dt.UTC)
+
+
+async def test_a_reader_in_another_zone_is_told_and_may_have_times_in_their_own(stage: Stage) -> None:
+    task = {"title": "Call Ada", "due_at": "2030-07-01T12:00:00Z"}
+    async with stage.widget(task, context={"timeZone": "America/New_York", "locale": "en-US"}) as widget:
+        await expect(widget.frame.get_by_text("Days and times are those of UTC.")).to_be_visible()
+        await expect(widget.row("Call Ada")).to_contain_text("12:00")
+        await widget.button("Use America/New_York").click()
+        await expect(widget.row("Call Ada")).to_contain_text("8:00")
+        await expect(widget.status).to_have_text("Days and times are those of America/New_York.")
+        await expect(widget.button("Use America/New_York")).to_be_hidden()
+        assert (await widget.call("list_tasks"))["timezone"] == "America/New_York"
+
+        await widget.host("change(argument)", {"timeZone": "America/Detroit"})
+        await widget.button("Refresh").click()
+        await widget.settled()
+        await expect(widget.button("Use America/Detroit")).to_be_hidden()
+        await widget.host("change(argument)", {"timeZone": "America/Phoenix"})
+        await expect(widget.button("Use America/Phoenix")).to_be_visible()
 
 
 async def test_tasks_change_their_groups_as_time_goes_by(stage: Stage) -> None:

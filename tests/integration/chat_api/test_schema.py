@@ -30,6 +30,7 @@ TABLES = {
     "conversations",
     "messages",
     "runs",
+    "run_attempts",
     "run_events",
     "model_responses",
     "tool_calls",

@@ -167,3 +167,24 @@ async def test_code_of_the_first_schema_writes_beside_this_one_and_this_one_goes
     assert told == {"1-1": ("q 1-1", "a 1-1"), "1-2": ("q 1-2", ""), "1-3": ("q 1-3", "a 1-3")}
     numbers = "SELECT run_id, number FROM runs WHERE conversation_id = 1 ORDER BY number DESC"
     assert execute_sql(database_url, numbers)[0] == (admitted.run_id, 2)
+
+
+async def test_the_way_to_measured_times_and_back_keeps_what_was_journalled(database_url: str) -> None:
+    await move_schema(database_url, "0002")
+    await write_old_rows(database_url)
+    journalled = (
+        "INSERT INTO model_responses (user_id, run_id, response_ordinal, items, requests, input_tokens, output_tokens,"
+        " created_at) SELECT user_id, run_id, 0, '[]', 1, 5, 7, requested_at FROM tool_calls"
+    )
+    execute_sql(database_url, journalled)
+    kept = (*KEPT, "SELECT run_id, response_ordinal, items, input_tokens FROM model_responses")
+    before = [execute_sql(database_url, query) for query in kept]
+    await schema.migrate(database_url)
+    assert [execute_sql(database_url, query) for query in kept] == before
+    lost = "INSERT INTO run_attempts (user_id, run_id, attempt, ending) VALUES ('ann', '1-2', 1, 'lost')"
+    execute_sql(database_url, lost)
+    await move_schema(database_url, "0002", down=True)
+    assert [execute_sql(database_url, query) for query in kept] == before
+    assert "run_attempts" not in await tables(database_url)
+    await schema.migrate(database_url)
+    await check_models(database_url)

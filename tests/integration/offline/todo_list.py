@@ -44,6 +44,9 @@ class Record:
         """Nobody stops this run."""
         return nullcontext()
 
+    def sends(self, call: ToolCall | None = None) -> None:
+        """Nothing is measured here."""
+
     def text(self, delta: str) -> None:
         """Keep the words."""
         self.words += delta

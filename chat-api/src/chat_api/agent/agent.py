@@ -198,6 +198,7 @@ class TodoAgent:
     async def _send(self, run: _RunContext, call: ToolCall) -> ToolOutcome:
         try:
             run.journal.check_owned()
+            run.journal.sends(call)
             outcome = await self._todo.call(
                 run.turn.user_id, call.tool_name, json.loads(call.arguments), effect_key(run.turn.run_id, call)
             )

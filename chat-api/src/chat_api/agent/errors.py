@@ -27,3 +27,7 @@ class ToolsUnavailableError(AgentError):
 
 class ToolsTimeoutError(AgentError):
     """The todo server did not answer within `TOOL_TIMEOUT_SECONDS`; whether the call took effect is unknown."""
+
+
+class UnknownResourceError(Exception):
+    """The todo server has nothing at this address for this user."""

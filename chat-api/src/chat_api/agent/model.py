@@ -79,6 +79,7 @@ class RunModel(Model):
             output = load_items(step.items)
         else:
             self._journal.check_owned()
+            self._journal.sends()
             events = self._model.stream_response(
                 system_instructions,
                 input,

@@ -1,18 +1,14 @@
 """mcp-todo-server over MCP streamable HTTP: one client for all users.
 
-MCP's revision 2026-07-28 has no session: a call is one self-contained POST, so users can share the client. Who a
-request is for travels in a context variable that the HTTP client's auth hook reads, and a fresh short-lived token
-is minted for each request; a user's own token never leaves chat-api.
+MCP's revision 2026-07-28 has no session: a call is one self-contained POST, so users can share the client. Whom a
+request is for, `service_token` tells the server.
 """
 
 import asyncio
 import logging
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 import httpx2
@@ -23,15 +19,17 @@ from mcp.types import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     CallToolResult,
+    ReadResourceResult,
     RequestParamsMeta,
     TextContent,
+    TextResourceContents,
     Tool,
 )
 from pydantic import ValidationError
 from todo_chat_shared.effects import EFFECT_KEY_META, SETTLE_META
-from todo_chat_shared.tokens import mint_service_token
 
-from chat_api.agent.errors import ToolsTimeoutError, ToolsUnavailableError
+from chat_api.agent.errors import ToolsTimeoutError, ToolsUnavailableError, UnknownResourceError
+from chat_api.agent.service_token import TOO_MANY_REQUESTS, Sending, ServiceToken, sending
 from chat_api.agent.text import clean_json, clean_text, compact_json
 from chat_api.agent.turn import ToolOutcome
 
@@ -44,6 +42,8 @@ FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 1.0
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 MAX_CONNECTIONS: Final = 200
+NOBODY: Final = "chat-api"
+"""Whom the token names with which pages are read that belong to no user."""
 
 _T = TypeVar("_T")
 REFUSED: Final = frozenset({401, 403})
@@ -51,38 +51,9 @@ MAY_PASS: Final = frozenset({408, 425, 429})
 """Client errors (HTTP 4xx) that the same request may not meet again."""
 NEVER_PASS: Final = frozenset({INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND})
 """JSON-RPC errors that the same request will meet again."""
-TOO_MANY_REQUESTS: Final = 429
 SERVICE_UNAVAILABLE: Final = 503
 DECODED: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 """Headers that describe a body as it travelled, not as it was read."""
-
-
-@dataclass(slots=True)
-class _Sending:
-    """One request under way: for whom, and how the server's HTTP layer answered."""
-
-    user_id: str
-    status: int | None = None
-    retry_after: float = 0.0
-    """Seconds for which the server takes no more of this user's requests."""
-
-
-_sending: ContextVar[_Sending] = ContextVar("todo_server_sending")
-
-
-class _ServiceToken(httpx2.Auth):
-    """Signs each request with a token of its own for the user in whose name it is sent."""
-
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        sending = _sending.get()
-        request.headers["Authorization"] = f"Bearer {mint_service_token(self._secret, sending.user_id)}"
-        response = yield request
-        sending.status = response.status_code
-        if sending.status == TOO_MANY_REQUESTS:
-            sending.retry_after = _seconds(response.headers.get("retry-after"))
 
 
 class _OneFailureFailsOneRequest(httpx2.AsyncHTTPTransport):
@@ -130,7 +101,7 @@ class TodoServer:
 
     async def _list(self, user_id: str) -> None:
         try:
-            listed = await self._request(user_id, self._client.list_tools)
+            listed = await self._request(Sending(user_id), self._client.list_tools)
         except (ToolsUnavailableError, ToolsTimeoutError):
             if not self._tools:
                 raise
@@ -147,7 +118,40 @@ class TodoServer:
         Raises:
             ToolsUnavailableError, ToolsTimeoutError: There is no outcome; the call may have taken effect.
         """
-        return await self._call(user_id, name, arguments, {EFFECT_KEY_META: effect_key})
+        return _outcome(await self._call(user_id, name, arguments, {EFFECT_KEY_META: effect_key}))
+
+    async def result(self, user_id: str, name: str, arguments: dict[str, Any], effect_key: str) -> str:
+        """Call a tool as `call` does, and return its result as MCP words it: JSON text of a `CallToolResult`.
+
+        Raises:
+            ToolsUnavailableError, ToolsTimeoutError: There is no outcome; the call may have taken effect.
+        """
+        return _wire(await self._call(user_id, name, arguments, {EFFECT_KEY_META: effect_key}))
+
+    async def read(self, user_id: str, uri: str) -> str:
+        """Read a resource of the user's, and return what is there: JSON text of a `ReadResourceResult`.
+
+        Raises:
+            UnknownResourceError: There is nothing at that address.
+            ToolsUnavailableError, ToolsTimeoutError: The todo server does not answer.
+        """
+        return _wire(await self._read(Sending(user_id), uri))
+
+    async def document(self, uri: str) -> str:
+        """Return the text of a page that is the same for all users.
+
+        It is read with a token that has no scope: the server shows it nothing of anybody's tasks, and lets it change
+        nothing. So it does not matter whether somebody is called `NOBODY`.
+
+        Raises:
+            UnknownResourceError: There is no page at that address.
+            ToolsUnavailableError, ToolsTimeoutError: The todo server does not answer.
+        """
+        read = await self._read(Sending(NOBODY, scopes=()), uri)
+        for part in read.contents:
+            if isinstance(part, TextResourceContents):
+                return part.text
+        raise UnknownResourceError(uri)
 
     async def settle(self, user_id: str, name: str, arguments: dict[str, Any], effect_key: str) -> ToolOutcome:
         """Return what a call that was sent earlier came to, and see to it that it cannot take effect any more.
@@ -157,17 +161,28 @@ class TodoServer:
         Raises:
             ToolsUnavailableError, ToolsTimeoutError: There is no outcome; the call may have taken effect, or still may.
         """
-        return await self._call(user_id, name, arguments, {EFFECT_KEY_META: effect_key, SETTLE_META: True})
+        meta = {EFFECT_KEY_META: effect_key, SETTLE_META: True}
+        return _outcome(await self._call(user_id, name, arguments, meta))
 
-    async def _call(self, user_id: str, name: str, arguments: dict[str, Any], meta: dict[str, Any]) -> ToolOutcome:
-        result = await self._request(
-            user_id, lambda: self._client.call_tool(name, arguments, meta=cast("RequestParamsMeta", meta))
+    async def _call(self, user_id: str, name: str, arguments: dict[str, Any], meta: dict[str, Any]) -> CallToolResult:
+        return await self._request(
+            Sending(user_id), lambda: self._client.call_tool(name, arguments, meta=cast("RequestParamsMeta", meta))
         )
-        return _outcome(result)
 
-    async def _request(self, user_id: str, send: Callable[[], Awaitable[_T]]) -> _T:
-        sending = _Sending(user_id)
-        _sending.set(sending)
+    async def _read(self, reader: Sending, uri: str) -> ReadResourceResult:
+        async def send() -> ReadResourceResult:
+            try:
+                # The client's cache knows nothing of users, and would show the one what it keeps of another.
+                return await self._client.read_resource(uri, cache_mode="bypass")
+            except MCPError as error:
+                if error.code == INVALID_PARAMS:
+                    raise UnknownResourceError(uri) from None
+                raise
+
+        return await self._request(reader, send)
+
+    async def _request(self, under_way: Sending, send: Callable[[], Awaitable[_T]]) -> _T:
+        sending.set(under_way)
         pause = FIRST_PAUSE_SECONDS
         try:
             deadline = time.monotonic() + self._timeout_seconds
@@ -177,18 +192,18 @@ class TodoServer:
                         return await send()
                     except (MCPError, httpx2.HTTPError, ValidationError, OSError, RuntimeError) as error:
                         # RuntimeError is how the client says that an answer does not fit the tool's schema.
-                        wait = max(pause, sending.retry_after)
-                        _judge(error, sending, deadline - time.monotonic() - wait)
-                    sending.status, sending.retry_after = None, 0.0
+                        wait = max(pause, under_way.retry_after)
+                        _judge(error, under_way, deadline - time.monotonic() - wait)
+                    under_way.status, under_way.retry_after = None, 0.0
                     await asyncio.sleep(wait)
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         except TimeoutError:
             raise ToolsTimeoutError("The todo list did not answer in time. Try again in a while.") from None
 
 
-def _judge(error: Exception, sending: _Sending, seconds_left: float) -> None:
+def _judge(error: Exception, under_way: Sending, seconds_left: float) -> None:
     """Return where sending again can help; raise where it cannot, or where there is no time left for it."""
-    status = sending.status
+    status = under_way.status
     code = error.code if isinstance(error, MCPError) else None
     if status in REFUSED:
         logger.error(
@@ -206,11 +221,6 @@ def _judge(error: Exception, sending: _Sending, seconds_left: float) -> None:
     raise ToolsUnavailableError("The todo list cannot be reached. Try again in a while.") from error
 
 
-def _seconds(retry_after: str | None) -> float:
-    """Return what a Retry-After header says in seconds (RFC 9110, section 10.2.3); a date, or nothing, says none."""
-    return float(retry_after) if retry_after is not None and re.fullmatch(r"[0-9]{1,6}", retry_after) else 0.0
-
-
 @asynccontextmanager
 async def connect(url: str, secret: str, timeout_seconds: float) -> AsyncIterator[TodoServer]:
     """Open the shared client. The server need not be up yet: nothing is sent before the first call."""
@@ -219,7 +229,7 @@ async def connect(url: str, secret: str, timeout_seconds: float) -> AsyncIterato
     transport = _OneFailureFailsOneRequest(limits=limits)
     async with (
         httpx2.AsyncClient(
-            auth=_ServiceToken(secret),
+            auth=ServiceToken(secret),
             transport=transport,
             timeout=timeout,
             headers={"Accept-Encoding": "identity"},
@@ -227,6 +237,12 @@ async def connect(url: str, secret: str, timeout_seconds: float) -> AsyncIterato
         Client(streamable_http_client(url, http_client=http), mode=PROTOCOL_VERSION) as client,
     ):
         yield TodoServer(client, timeout_seconds)
+
+
+def _wire(result: CallToolResult | ReadResourceResult) -> str:
+    # Its `_meta` says who the server is, with its icon, each time.
+    answer = result.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"meta"})
+    return compact_json(clean_json(answer))
 
 
 def _outcome(result: CallToolResult) -> ToolOutcome:

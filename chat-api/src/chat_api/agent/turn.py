@@ -1,10 +1,13 @@
 """The data that crosses the agent package's border."""
 
 import datetime as dt
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
+
+_ENDS_LIKE_A_RUNS: Final = re.compile(r"/[0-9]+/[0-9]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,9 @@ class Journal(Protocol):
     def on_stop(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
         """Call `callback` once, as soon as the run is to stop, while the context lasts; at once if it already is."""
 
+    def sends(self, call: ToolCall | None = None) -> None:
+        """Take note that a call is sent now, or, without one, that the model is asked."""
+
     def text(self, delta: str) -> None:
         """Take words as they come from the model, and return at once. They reach readers once they are stored."""
 
@@ -145,3 +151,8 @@ def call_id(run_id: str, response_ordinal: int, call_index: int) -> str:
 def effect_key(run_id: str, call: ToolCall) -> str:
     """Name the one effect that a call may have, however often it is sent."""
     return f"{run_id}/{call.response_ordinal}/{call.call_index}"
+
+
+def could_be_a_runs(key: str) -> bool:
+    """Tell whether an effect key has the form of those that runs use."""
+    return _ENDS_LIKE_A_RUNS.search(key) is not None

@@ -1,7 +1,6 @@
 """`/api/{user_id}/agui`: the assistant by the AG-UI protocol."""
 
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
@@ -12,13 +11,10 @@ from chat_api.journal import sse
 from chat_api.middleware import BodyTooLargeError
 from chat_api.problems import COMMON_ERRORS, responses
 from chat_api.runs import problems
-from chat_api.runs.endpoints import check_length, stream
+from chat_api.runs.endpoints import RUN_NAMED, check_length, stream
 from chat_api.usage.service import QuotaExceededError, RateLimitedError
 
 router = APIRouter(prefix="/api/{user_id}", tags=["AG-UI"], route_class=UserRoute, dependencies=[documented_bearer])
-
-CONTENT_LOCATION = "Content-Location"
-"""Names the run whose events the answer holds (RFC 9110, section 8.7): what a client needs to stop it."""
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     **responses(
@@ -38,7 +34,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The run's events, as server-sent events. They end with RUN_FINISHED or RUN_ERROR.",
         "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}},
-        "headers": {CONTENT_LOCATION: {"description": "The run.", "schema": {"type": "string"}}},
+        "headers": RUN_NAMED,
     },
 }
 
@@ -59,6 +55,4 @@ async def run_agent(
         sent = await threads.resume(user_id, body.thread_id, body.to_decisions(), message)
     else:
         sent = await runs.send(user_id, message)
-    answer = stream(events, user_id, sent.run_id, sent.after)
-    answer.headers[CONTENT_LOCATION] = f"/api/{quote(user_id, safe='')}/runs/{sent.run_id}"
-    return answer
+    return stream(events, user_id, sent.run_id, sent.after)

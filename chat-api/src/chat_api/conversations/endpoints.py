@@ -13,7 +13,9 @@ from chat_api.conversations.schemas import (
     ConversationUpdate,
     Message,
     MessageOrder,
+    TitleWords,
 )
+from chat_api.conversations.titles import words_of
 from chat_api.dependencies import Conversations, Runs
 from chat_api.middleware import BodyTooLargeError
 from chat_api.pagination import (
@@ -40,7 +42,11 @@ _ONE = responses(*COMMON_ERRORS, ConversationNotFoundError)
 
 @router.get("", responses=_LIST)
 async def list_conversations(
-    user_id: UserId, conversations: Conversations, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
+    user_id: UserId,
+    conversations: Conversations,
+    limit: Limit = PAGE_DEFAULT,
+    cursor: Cursor = None,
+    query: TitleWords = None,
 ) -> Page[Conversation]:
     """List the user's conversations, the most recently updated first."""
     after = None
@@ -50,7 +56,7 @@ async def list_conversations(
             after = (dt.datetime.fromisoformat(updated_at).astimezone(dt.UTC), number)
         except (ValueError, OverflowError):
             raise invalid_cursor() from None
-    found = await conversations.page(user_id, limit + 1, after)
+    found = await conversations.page(user_id, limit + 1, after, words_of(query or ""))
     last = found[limit - 1] if len(found) > limit else None
     return Page(
         items=[Conversation.of(record) for record in found[:limit]],

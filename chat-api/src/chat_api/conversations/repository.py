@@ -94,6 +94,11 @@ _LOCK_ONE = _LOCK.where(CONVERSATIONS.c.conversation_id == bindparam("of_convers
 _LOCK_THREAD = _LOCK.where(CONVERSATIONS.c.client_thread_id == bindparam("of_thread"))
 
 
+Place = tuple[dt.datetime, int]
+"""Where a conversation stands in the list: when it was last updated, and its number."""
+_PLACE = (CONVERSATIONS.c.updated_at, CONVERSATIONS.c.conversation_id)
+
+
 class ThreadTakenError(Exception):
     """The client's name for a conversation was given away a moment ago: it can be looked up now."""
 
@@ -191,15 +196,23 @@ async def end_run(
     return None if row is None else EndingConversation(*row)
 
 
-async def page(
-    connection: Connection, user_id: str, limit: int, after: tuple[dt.datetime, int] | None
-) -> Sequence[ConversationRecord]:
+async def page(connection: Connection, user_id: str, limit: int, after: Place | None) -> Sequence[ConversationRecord]:
     """Return up to `limit` conversations, the most recently updated first, those behind `after`."""
-    key = tuple_(CONVERSATIONS.c.updated_at, CONVERSATIONS.c.conversation_id)
-    query = _conversations(user_id).order_by(CONVERSATIONS.c.updated_at.desc(), CONVERSATIONS.c.conversation_id.desc())
-    if after is not None:
-        query = query.where(key < tuple_(*after))
-    return [ConversationRecord(*row) for row in await connection.execute(query.limit(limit))]
+    query = _newest_first(_conversations(user_id), after).limit(limit)
+    return [ConversationRecord(*row) for row in await connection.execute(query)]
+
+
+async def titles(connection: Connection, user_id: str, limit: int, after: Place | None) -> Sequence[tuple[Place, str]]:
+    """Return places and titles of what `page` returns."""
+    shown = (CONVERSATIONS.c.user_id == user_id, CONVERSATIONS.c.deleted_at.is_(None))
+    query = _newest_first(select(*_PLACE, CONVERSATIONS.c.title).where(*shown), after).limit(limit)
+    return [((updated_at, number), title) for updated_at, number, title in await connection.execute(query)]
+
+
+async def some(connection: Connection, user_id: str, numbers: Sequence[int]) -> Sequence[ConversationRecord]:
+    """Return the conversations of these numbers, the most recently updated first."""
+    query = _conversations(user_id).where(CONVERSATIONS.c.conversation_id.in_(numbers))
+    return [ConversationRecord(*row) for row in await connection.execute(_newest_first(query, None))]
 
 
 async def get(connection: Connection, user_id: str, conversation_id: int) -> ConversationRecord | None:
@@ -240,6 +253,12 @@ async def hide(connection: Connection, user_id: str, conversation_id: int, now: 
         .where(CONVERSATIONS.c.user_id == user_id, CONVERSATIONS.c.conversation_id == conversation_id)
         .values(deleted_at=now, client_thread_id=None)
     )
+
+
+def _newest_first(query: Select[Any], after: Place | None) -> Select[Any]:
+    if after is not None:
+        query = query.where(tuple_(*_PLACE) < tuple_(*after))
+    return query.order_by(*(column.desc() for column in _PLACE))
 
 
 def _conversations(user_id: str) -> Select[Any]:

@@ -3,12 +3,12 @@
 import datetime as dt
 from typing import Annotated, Literal
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chat_api.conversations.models import TITLE_MAX_CHARS
 from chat_api.conversations.repository import ConversationRecord
-from chat_api.conversations.titles import fits_a_line
+from chat_api.conversations.titles import fits_a_line, words_of
 from chat_api.journal.records import ToolCallRecord
 from chat_api.messages.repository import MessageRecord
 from chat_api.pagination import ID_MAX
@@ -24,6 +24,22 @@ def _title(text: str) -> str:
     if not text or not all(map(fits_a_line, text)):
         raise ValueError("must be one line of text without control characters")
     return text
+
+
+def _words(text: str) -> str:
+    if not words_of(text):
+        raise ValueError("must hold a word to look for")
+    return text
+
+
+TitleWords = Annotated[
+    Annotated[str, AfterValidator(_words)] | None,
+    Query(
+        min_length=1,
+        max_length=TITLE_MAX_CHARS,
+        description="Only those whose titles contain all of these words, whatever their case.",
+    ),
+]
 
 
 class LastRun(BaseModel):

@@ -2,16 +2,21 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Final
 
 from chat_api.conversations import repository
 from chat_api.conversations.problems import ConversationNotFoundError
-from chat_api.conversations.repository import ConversationRecord
+from chat_api.conversations.repository import ConversationRecord, Place
+from chat_api.conversations.titles import has_words
 from chat_api.database import Database
 from chat_api.journal import repository as journal
 from chat_api.journal.records import ToolCallRecord
 from chat_api.messages import repository as messages
 from chat_api.messages.repository import MessageRecord
 from chat_api.runs import repository as runs
+
+TITLES_PER_READ: Final = 500
+"""Titles that a search looks through at a time."""
 
 
 class ConversationService:
@@ -21,11 +26,22 @@ class ConversationService:
         self._database = database
 
     async def page(
-        self, user_id: str, limit: int, after: tuple[dt.datetime, int] | None
+        self, user_id: str, limit: int, after: Place | None, words: tuple[str, ...] = ()
     ) -> Sequence[ConversationRecord]:
-        """Return conversations, the most recently updated first."""
+        """Return conversations whose titles contain the words, the most recently updated first."""
         async with self._database.reading() as connection:
-            return await repository.page(connection, user_id, limit, after)
+            if not words:
+                return await repository.page(connection, user_id, limit, after)
+            # Compared here and not by the databases: SQLite knows the case of ASCII alone, and PostgreSQL what the
+            # locale of its cluster knows.
+            found: list[int] = []
+            while len(found) < limit:
+                titles = await repository.titles(connection, user_id, TITLES_PER_READ, after)
+                found += [number for (_, number), title in titles if has_words(title, words)]
+                if len(titles) < TITLES_PER_READ:
+                    break
+                after = titles[-1][0]
+            return await repository.some(connection, user_id, found[:limit])
 
     async def get(self, user_id: str, conversation_id: int) -> ConversationRecord:
         """Return one conversation."""

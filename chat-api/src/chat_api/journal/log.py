@@ -1,6 +1,5 @@
 """The log of one run in the process that owns it, as its agent writes it."""
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +12,8 @@ from chat_api.journal.event_log import EventLog
 from chat_api.journal.events import Message
 from chat_api.journal.keys import RunKey
 from chat_api.journal.problems import RunLostError
-from chat_api.journal.records import EndedCall, ResponseRecord, ToolCallRecord
+from chat_api.journal.records import ToolCallRecord
+from chat_api.journal.stopwatch import Stopwatch
 
 TEXT_SECONDS: Final = 0.025
 """How long words may wait that go on with a message which somebody is reading: they come in groups of that time."""
@@ -71,6 +71,7 @@ class RunLog(EventLog):
         self.stop_requested = False
         self.lost_ownership = False
         """Whether the run is somebody else's, or may be."""
+        self.stopwatch: Final = Stopwatch()
         self._writer = writer
         self._failure: JournalError | None = None
         self._on_stop: dict[object, Callable[[], object]] = {}
@@ -103,8 +104,13 @@ class RunLog(EventLog):
         finally:
             self._on_stop.pop(token, None)
 
+    def sends(self, call: ToolCall | None = None) -> None:
+        """Take note that a call is sent now, or, without one, that the model is asked."""
+        self.stopwatch.sends(call)
+
     def text(self, delta: str) -> None:
         """Take words as they come from the model. They reach readers once they are stored."""
+        self.stopwatch.speaks()
         if self.lost_ownership or self._failure is not None:
             return
         self._words.append(delta)
@@ -124,6 +130,7 @@ class RunLog(EventLog):
         self.usage += usage
         if not step.calls:
             self.uncounted += usage
+            self.stopwatch.answered(usage)
         self._check_writable()
         if not step.calls:
             return
@@ -136,10 +143,11 @@ class RunLog(EventLog):
                 composer.add(events.tool_result(name, past.outcome))
         records = [ToolCallRecord.of(self.key.run_id, past) for past in step.calls]
         work = self._gather(composer)
-        work.entry.responses.append(ResponseRecord(step.ordinal, step.items, usage, dt.datetime.now(dt.UTC)))
+        work.entry.responses.append(self.stopwatch.response(step, usage))
         work.entry.calls.extend(records)
         self._writer.gathered(self, within=0)
         await self._stored_whole(work)
+        self.stopwatch.stored()
         self.calls |= {(record.response_ordinal, record.call_index): record for record in records}
 
     async def call_ended(self, call: ToolCall, outcome: ToolOutcome) -> None:
@@ -157,9 +165,10 @@ class RunLog(EventLog):
         composer.leave_text()
         composer.add(events.tool_result(call_id(self.key.run_id, call.response_ordinal, call.call_index), outcome))
         work = self._gather(composer)
-        work.entry.outcomes.append(EndedCall(call, outcome, dt.datetime.now(dt.UTC)))
+        work.entry.outcomes.append(self.stopwatch.outcome(call, outcome))
         self._writer.gathered(self, within=0)
         await self._stored_whole(work)
+        self.stopwatch.stored()
         self.calls[call.response_ordinal, call.call_index] = replace(
             record, result=outcome.result, is_error=outcome.is_error
         )

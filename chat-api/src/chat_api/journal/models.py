@@ -35,6 +35,15 @@ class ModelResponseRow(Table, table=True):
     input_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
     output_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
     created_at: dt.datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    """When it had come whole, and was handed to the writer."""
+    attempt: int | None = Field(default=None, sa_column=Column(Integer))
+    """The attempt that asked for it."""
+    asked_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    first_word_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    """When its first words of text came; None where it has none."""
+    previous_stored_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    """When its owner knew the attempt's journal entry before this one to be stored: a row cannot tell when it was
+    committed itself, but the next one can."""
 
 
 class ToolCallRow(Table, table=True):
@@ -54,9 +63,18 @@ class ToolCallRow(Table, table=True):
     """JSON text; None while the outcome is not known."""
     is_error: bool | None = Field(default=None, sa_column=Column(Boolean))
     requested_at: dt.datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    """When the response that asked for it had come whole."""
     ended_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    """When its outcome was known, and handed to the writer."""
     approval: str | None = Field(default=None, sa_column=Column(String(APPROVAL_CHARS)))
     """`pending`, `approved` or `denied`; None where nobody has to be asked."""
+    attempt: int | None = Field(default=None, sa_column=Column(Integer))
+    """The attempt that has the outcome; None where there is none, or it came from elsewhere (a denial, a stop while
+    the run was idle, a later settlement)."""
+    sent_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    """When that attempt sent it; None where it did not."""
+    previous_stored_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    """As of a response, about the outcome."""
 
 
 class RunEventRow(Table, table=True):

@@ -16,7 +16,7 @@ from chat_api.journal.records import Entry, StoredEvent
 
 _HELD: Final = """
 held AS MATERIALIZED (
-    SELECT mine.place, runs.user_id, runs.run_id
+    SELECT mine.place, runs.user_id, runs.run_id, runs.attempt
     FROM unnest(%(users)s::text[], %(runs)s::text[], %(attempts)s::int[])
         WITH ORDINALITY AS mine (user_id, run_id, attempt, place)
     JOIN runs ON runs.user_id = mine.user_id AND runs.run_id = mine.run_id
@@ -35,14 +35,20 @@ events AS (
 _RESPONSES: Final = """
 responses AS (
     INSERT INTO model_responses (
-        user_id, run_id, response_ordinal, items, requests, input_tokens, output_tokens, created_at
+        user_id, run_id, response_ordinal, items, requests, input_tokens, output_tokens, created_at,
+        attempt, asked_at, first_word_at, previous_stored_at
     )
-    SELECT held.user_id, held.run_id, new.ordinal, new.items, new.requests, new.tokens_in, new.tokens_out, new.at
+    SELECT
+        held.user_id, held.run_id, new.ordinal, new.items, new.requests, new.tokens_in, new.tokens_out, new.at,
+        held.attempt, new.asked_at, new.first_word_at, new.previous_stored_at
     FROM unnest(
         %(response_places)s::int[], %(response_ordinals)s::int[], %(response_items)b::text[],
         %(response_requests)s::int[], %(response_tokens_in)s::bigint[], %(response_tokens_out)s::bigint[],
-        %(response_times)s::timestamptz[]
-    ) AS new (place, ordinal, items, requests, tokens_in, tokens_out, at)
+        %(response_times)s::timestamptz[], %(response_asked)s::timestamptz[], %(response_words)s::timestamptz[],
+        %(response_previous)s::timestamptz[]
+    ) AS new (
+        place, ordinal, items, requests, tokens_in, tokens_out, at, asked_at, first_word_at, previous_stored_at
+    )
     JOIN held ON held.place = new.place
     ON CONFLICT DO NOTHING
     RETURNING user_id, requests, input_tokens, output_tokens, created_at
@@ -50,11 +56,12 @@ responses AS (
 calls AS (
     INSERT INTO tool_calls (
         user_id, run_id, response_ordinal, call_index, tool_name, arguments, result, is_error, approval,
-        requested_at, ended_at
+        requested_at, ended_at, attempt
     )
     SELECT
         held.user_id, held.run_id, new.ordinal, new.index, new.tool_name, new.arguments, new.result, new.is_error,
-        new.approval, new.at, CASE WHEN new.result IS NOT NULL THEN new.at END
+        new.approval, new.at, CASE WHEN new.result IS NOT NULL THEN new.at END,
+        CASE WHEN new.result IS NOT NULL THEN held.attempt END
     FROM unnest(
         %(call_places)s::int[], %(call_ordinals)s::int[], %(call_indexes)s::int[], %(call_tools)s::text[],
         %(call_arguments)b::text[], %(call_results)b::text[], %(call_errors)s::boolean[],
@@ -77,11 +84,14 @@ usage AS (
 )"""
 _OUTCOMES: Final = """
 outcomes AS (
-    UPDATE tool_calls SET result = new.result, is_error = new.is_error, ended_at = new.at
+    UPDATE tool_calls SET
+        result = new.result, is_error = new.is_error, ended_at = new.at,
+        attempt = held.attempt, sent_at = new.sent_at, previous_stored_at = new.previous_stored_at
     FROM unnest(
         %(outcome_places)s::int[], %(outcome_ordinals)s::int[], %(outcome_indexes)s::int[],
-        %(outcome_results)b::text[], %(outcome_errors)s::boolean[], %(outcome_times)s::timestamptz[]
-    ) AS new (place, ordinal, index, result, is_error, at)
+        %(outcome_results)b::text[], %(outcome_errors)s::boolean[], %(outcome_times)s::timestamptz[],
+        %(outcome_sent)s::timestamptz[], %(outcome_previous)s::timestamptz[]
+    ) AS new (place, ordinal, index, result, is_error, at, sent_at, previous_stored_at)
     JOIN held ON held.place = new.place
     WHERE tool_calls.user_id = held.user_id AND tool_calls.run_id = held.run_id
         AND tool_calls.response_ordinal = new.ordinal AND tool_calls.call_index = new.index
@@ -153,6 +163,9 @@ def _responses(entries: Sequence[Entry]) -> dict[str, list[Any]]:
         "response_tokens_in": [response.usage.input_tokens for _, response in responses],
         "response_tokens_out": [response.usage.output_tokens for _, response in responses],
         "response_times": [response.created_at for _, response in responses],
+        "response_asked": [response.asked_at for _, response in responses],
+        "response_words": [response.first_word_at for _, response in responses],
+        "response_previous": [response.previous_stored_at for _, response in responses],
         "call_places": [place for place, _, _ in calls],
         "call_ordinals": [call.response_ordinal for _, call, _ in calls],
         "call_indexes": [call.call_index for _, call, _ in calls],
@@ -174,4 +187,6 @@ def _outcomes(entries: Sequence[Entry]) -> dict[str, list[Any]]:
         "outcome_results": [end.outcome.result for _, end in ended],
         "outcome_errors": [end.outcome.is_error for _, end in ended],
         "outcome_times": [end.at for _, end in ended],
+        "outcome_sent": [end.sent_at for _, end in ended],
+        "outcome_previous": [end.previous_stored_at for _, end in ended],
     }

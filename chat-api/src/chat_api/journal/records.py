@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from pydantic import TypeAdapter
+
 from chat_api.agent.turn import ModelStep, PastCall, ToolCall, ToolOutcome, Usage, call_id
 from chat_api.journal.keys import RunKey
 
@@ -86,6 +88,11 @@ class ResponseRecord:
     items: str
     usage: Usage
     created_at: dt.datetime
+    """When it had come whole."""
+    asked_at: dt.datetime | None = None
+    first_word_at: dt.datetime | None = None
+    previous_stored_at: dt.datetime | None = None
+    """When the owner's entry before this one was known to be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,8 @@ class EndedCall:
     call: ToolCall
     outcome: ToolOutcome
     at: dt.datetime
+    sent_at: dt.datetime | None = None
+    previous_stored_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,51 @@ class RunState:
     cancel_requested: bool
     last_n: int
     """Number of its last event that is stored; 0 where none is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTimes:
+    """A model call of which the journal has no response: it gave the answer, or was broken off."""
+
+    asked_at: dt.datetime
+    first_word_at: dt.datetime | None = None
+    responded_at: dt.datetime | None = None
+    """When the provider had said what it cost."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentCall:
+    """A tool call that was sent and whose outcome did not come."""
+
+    response_ordinal: int
+    call_index: int
+    sent_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What an owner has measured of the end of its attempt. It is stored with that end."""
+
+    closing_at: dt.datetime
+    """When nothing was left but to write the end."""
+    stored_at: dt.datetime | None = None
+    """When the attempt's last journal entry was known to be stored; None where there is none."""
+    model: ModelTimes | None = None
+    call: SentCall | None = None
+
+    def dump(self) -> str:
+        """Return it as JSON text."""
+        return _MEASURED.dump_json(self, exclude_none=True).decode()
+
+    @classmethod
+    def load(cls, text: str) -> "Measured":
+        """Read it from JSON text."""
+        return _MEASURED.validate_json(text)
+
+
+_MEASURED = TypeAdapter(Measured)
 
 
 def model_steps(responses: Sequence[ResponseRecord], calls: Sequence[ToolCallRecord]) -> list[ModelStep]:

@@ -15,15 +15,16 @@ _OWNED: Final = "SELECT 1 FROM runs WHERE user_id = ? AND run_id = ? AND attempt
 _EVENT: Final = "INSERT INTO run_events (user_id, run_id, n, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _RESPONSE: Final = """
 INSERT INTO model_responses
-    (user_id, run_id, response_ordinal, items, requests, input_tokens, output_tokens, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    (user_id, run_id, response_ordinal, items, requests, input_tokens, output_tokens, created_at,
+    attempt, asked_at, first_word_at, previous_stored_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING
 """
 _CALL: Final = """
 INSERT INTO tool_calls
     (user_id, run_id, response_ordinal, call_index, tool_name, arguments, result, is_error, approval,
-    requested_at, ended_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    requested_at, ended_at, attempt)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _USAGE: Final = """
 INSERT INTO daily_usage (user_id, day, model_requests, input_tokens, output_tokens) VALUES (?, ?, ?, ?, ?)
@@ -33,7 +34,7 @@ ON CONFLICT (user_id, day) DO UPDATE SET
     output_tokens = output_tokens + excluded.output_tokens
 """
 _OUTCOME: Final = """
-UPDATE tool_calls SET result = ?, is_error = ?, ended_at = ?
+UPDATE tool_calls SET result = ?, is_error = ?, ended_at = ?, attempt = ?, sent_at = ?, previous_stored_at = ?
 WHERE user_id = ? AND run_id = ? AND response_ordinal = ? AND call_index = ? AND result IS NULL
 """
 
@@ -58,7 +59,8 @@ async def _append(connection: Connection, entry: Entry) -> bool:
         await connection.exec_driver_sql(
             _OUTCOME,
             (
-                *(outcome.result, outcome.is_error, _instant(end.at)),
+                *(outcome.result, outcome.is_error, _instant(end.at), key.attempt),
+                *(_instant(end.sent_at), _instant(end.previous_stored_at)),
                 *(key.user_id, key.run_id, call.response_ordinal, call.call_index),
             ),
         )
@@ -68,15 +70,18 @@ async def _append(connection: Connection, entry: Entry) -> bool:
 async def _append_response(connection: Connection, entry: Entry, response: ResponseRecord) -> None:
     key, usage, at = entry.key, response.usage, _instant(response.created_at)
     counts = (usage.requests, usage.input_tokens, usage.output_tokens)
+    times = (_instant(response.asked_at), _instant(response.first_word_at), _instant(response.previous_stored_at))
     inserted = await connection.exec_driver_sql(
-        _RESPONSE, (key.user_id, key.run_id, response.response_ordinal, response.items, *counts, at)
+        _RESPONSE,
+        (key.user_id, key.run_id, response.response_ordinal, response.items, *counts, at, key.attempt, *times),
     )
     if inserted.rowcount == 0:
         return
     calls: list[Any] = [
         (
             *(key.user_id, key.run_id, call.response_ordinal, call.call_index, call.tool_name, call.arguments),
-            *(call.result, call.is_error, call.approval, at, None if call.result is None else at),
+            *(call.result, call.is_error, call.approval, at),
+            *((None, None) if call.result is None else (at, key.attempt)),
         )
         for call in entry.calls
         if call.response_ordinal == response.response_ordinal
@@ -86,6 +91,6 @@ async def _append_response(connection: Connection, entry: Entry, response: Respo
     await connection.exec_driver_sql(_USAGE, (key.user_id, day, *counts))
 
 
-def _instant(at: dt.datetime) -> str:
+def _instant(at: dt.datetime | None) -> str | None:
     # As `UtcDateTime` has it on SQLite.
-    return at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return None if at is None else at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -45,9 +45,10 @@ class Closer:
 
         Every try is guarded by status and attempt, so one that follows a success changes nothing.
         """
+        measured = log.stopwatch.measured(dt.datetime.now(dt.UTC))
         await log.drain()
         run = replace(started.run, status="running")
-        ending = replace(ending, usage=log.usage, uncounted=log.uncounted)
+        ending = replace(ending, usage=log.usage, uncounted=log.uncounted, measured=measured)
         answer = ending.answer if ending.status == "completed" else None
 
         def closing(last: str) -> list[StoredEvent]:
@@ -94,11 +95,14 @@ class Closer:
 
     async def pause(self, started: Started, log: RunLog) -> bool:
         """Let the run wait for the user's decision; False where it is to stop instead."""
+        measured = log.stopwatch.measured(dt.datetime.now(dt.UTC))
         await log.drain()
         while True:
             try:
                 async with self._database.writing() as connection:
-                    expires_at = await repository.pause(connection, log.key, self._approval_expires_seconds, log.usage)
+                    expires_at = await repository.pause(
+                        connection, log.key, self._approval_expires_seconds, log.usage, measured
+                    )
                     if expires_at is not None:
                         await journal.insert_events(
                             connection, log.key.user_id, log.key.run_id, self._interrupted(started, log, expires_at)

@@ -18,7 +18,7 @@ from chat_api.journal import events
 from chat_api.journal import repository as journal
 from chat_api.journal.composer import Composer
 from chat_api.journal.events import Message
-from chat_api.journal.records import EndedCall, StoredEvent, ToolCallRecord
+from chat_api.journal.records import EndedCall, Measured, StoredEvent, ToolCallRecord
 from chat_api.leases import repository as leases
 from chat_api.messages import repository as messages
 from chat_api.runs import repository
@@ -46,6 +46,8 @@ class Ending:
     error_detail: str | None = None
     unsettled: bool = False
     """Whether a call is without its outcome."""
+    measured: Measured | None = None
+    """What its owner has measured of that end; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class Ender:
             error_type=ending.error_type,
             error_detail=ending.error_detail,
             unsettled=ending.unsettled,
+            measured=ending.measured,
         )
         if not ended:
             return None

@@ -1,6 +1,7 @@
 """`/api/{user_id}/chat` and `/api/{user_id}/runs`: sending messages, and what becomes of them."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Request, Response, status
 from fastapi.responses import StreamingResponse
@@ -24,6 +25,10 @@ Accept = Annotated[
     str,
     Header(description=f"`{sse.MEDIA_TYPE}` answers with the run's events as they come, anything else with its end."),
 ]
+CONTENT_LOCATION = "Content-Location"
+"""Names the run whose events the answer holds (RFC 9110, section 8.7): what a client needs to stop it."""
+RUN_NAMED: dict[str, Any] = {CONTENT_LOCATION: {"description": "The run, of a stream.", "schema": {"type": "string"}}}
+
 _LIMITS = (RateLimitedError, QuotaExceededError)
 _FAILURES = (
     RunLostError,
@@ -39,14 +44,20 @@ def _answers(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
     """Describe the answers of calls that carry a run out."""
     described = responses(*COMMON_ERRORS, *errors, *_LIMITS, *_FAILURES)
     stream = {"schema": {"type": "string", "description": "AG-UI events, as server-sent events."}}
-    described[200] = {"description": "The run's end, or its events.", "content": {sse.MEDIA_TYPE: stream}}
+    described[200] = {
+        "description": "The run's end, or its events.",
+        "headers": RUN_NAMED,
+        "content": {sse.MEDIA_TYPE: stream},
+    }
     described[202] = {"model": ChatResponse, "description": "The run waits for the user's decision."}
     return described
 
 
 def stream(events: Feeds, user_id: str, run_id: str, after: int) -> Response:
-    """Answer with a run's events behind number `after`."""
-    return StreamingResponse(sse.stream(events, user_id, run_id, after), media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
+    """Answer with a run's events behind number `after`, and name the run: one that is queued sends none yet."""
+    run = f"/api/{quote(user_id, safe='')}/runs/{quote(run_id, safe='')}"
+    headers = sse.HEADERS | {CONTENT_LOCATION: run}
+    return StreamingResponse(sse.stream(events, user_id, run_id, after), media_type=sse.MEDIA_TYPE, headers=headers)
 
 
 async def answer(user_id: str, sent: Sent, accept: str, runs: RunService, events: Feeds, response: Response) -> Any:
@@ -117,7 +128,11 @@ async def read_run(user_id: UserId, run_id: RunId, runs: Runs) -> Run:
     response_class=Response,
     responses={
         **responses(*COMMON_ERRORS, problems.RunNotFoundError, problems.EventsGoneError),
-        200: {"description": "The run's events.", "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        200: {
+            "description": "The run's events.",
+            "headers": RUN_NAMED,
+            "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}},
+        },
     },
 )
 async def read_events(

@@ -4,6 +4,7 @@ No database connection is held while the model or a tool is asked.
 """
 
 import asyncio
+import datetime as dt
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from chat_api.journal.keys import RunKey
 from chat_api.journal.log import RunLog
 from chat_api.journal.problems import RunLostError
 from chat_api.journal.records import ToolCallRecord
+from chat_api.journal.stopwatch import Stopwatch
 from chat_api.journal.writer import JournalWriter
 from chat_api.leases import repository as leases_repository
 from chat_api.leases.service import Leases
@@ -158,7 +160,7 @@ class Executor:
             except DatabaseUnavailableError:
                 logger.warning("run %s is left to be taken over: the database does not answer", run.run_id)
             except asyncio.CancelledError:
-                await self._release(key)
+                await self._release(key, log.stopwatch)
                 raise
             finally:
                 self._feeds.release(log)
@@ -232,14 +234,14 @@ class Executor:
 
     async def _go_on(self, promoted: Started) -> None:
         if self._stopping:
-            await self._release(promoted.run.key)
+            await self._release(promoted.run.key, Stopwatch())
         else:
             self.begin(promoted)
 
-    async def _release(self, key: RunKey) -> None:
+    async def _release(self, key: RunKey, stopwatch: Stopwatch) -> None:
         """Give a run up, so that another process takes it over at once and not when its lease has passed."""
         try:
             async with self._database.statement() as connection:
-                await leases_repository.release(connection, key)
+                await leases_repository.release(connection, key, stopwatch.measured(dt.datetime.now(dt.UTC)))
         except DatabaseUnavailableError:
             logger.warning("run %s could not be released; its lease will pass", key.run_id)

@@ -25,7 +25,7 @@ async def read_history(connection: Connection, run: RunRecord, token_budget: int
     newest_first: list[PastRun] = []
     number = run.number
     while number > 1:
-        read = await runs.before(connection, run.user_id, run.conversation_id, number, RUNS_PER_READ)
+        read = await runs.page(connection, run.user_id, run.conversation_id, RUNS_PER_READ, number)
         for past in await _past_runs(connection, run.user_id, read, run.replaces):
             token_budget -= max(estimated_tokens(past), RUN_MIN_TOKENS)
             if token_budget < 0:

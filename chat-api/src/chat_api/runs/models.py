@@ -100,3 +100,37 @@ class RunRow(Table, table=True):
     created_at: dt.datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     """The run's frozen "now"."""
     ended_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    queued_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    """When it was put into its conversation's queue; None where it began at once."""
+    attempt_began_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    timed_attempt: int | None = Field(default=None, sa_column=Column(Integer))
+    """The attempt that `attempt_began_at`, `paused_at` and `measured` are of: a release that knows nothing of them
+    leaves them as they were when it takes the run over."""
+    paused_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    """When the attempt came to wait for approvals."""
+    measured: str | None = Field(default=None, sa_column=Column(Text))
+    """JSON of `journal.records.Measured`: the attempt's last step and its end."""
+
+
+class RunAttemptRow(Table, table=True):
+    """An attempt that another one has followed. What is not known of it is None."""
+
+    __tablename__ = "run_attempts"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["user_id", "run_id"], ["runs.user_id", "runs.run_id"], name="fk_run_attempts_run", ondelete="CASCADE"
+        ),
+    )
+
+    user_id: str = Field(sa_column=Column(String(USER_ID_MAX_CHARS), primary_key=True))
+    run_id: str = Field(sa_column=Column(String(RUN_ID_CHARS), primary_key=True))
+    attempt: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    began_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    paused_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    ended_at: dt.datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    """Of a lost one: when its lease passed, by the database's clock."""
+    ending: str = Field(sa_column=Column(String(16), nullable=False))
+    """One of `states.AttemptEnding`."""
+    error_type: str | None = Field(default=None, sa_column=Column(String(64)))
+    error_detail: str | None = Field(default=None, sa_column=Column(Text))
+    measured: str | None = Field(default=None, sa_column=Column(Text))

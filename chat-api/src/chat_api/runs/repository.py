@@ -6,7 +6,6 @@ the owner any more changes nothing, and a statement that is sent twice changes n
 """
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    func,
     insert,
     select,
     update,
@@ -28,10 +28,12 @@ from todo_chat_shared.effects import EFFECT_KEY_DAYS
 from chat_api.agent.turn import Usage
 from chat_api.database import Connection, UtcDateTime, epoch_now, table_of
 from chat_api.journal.keys import RunKey
+from chat_api.journal.records import Measured
 from chat_api.runs.models import RunRow
 from chat_api.runs.states import ACTIVE, RunStatus, sources
 
 RUNS = table_of(RunRow)
+NUMBER_MAX: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,11 @@ _INSERTED: Final = (
     "client_run_id",
 )
 _INSERT_RUN = insert(RUNS).values(attempt=1, model_requests=0, input_tokens=0, output_tokens=0)
-_INSERT_RUNNING = _INSERT_RUN.values(status="running", lease_expires_at=LEASED)
-_INSERT_QUEUED = _INSERT_RUN.values(status="queued")
+_BEGAN = bindparam("began_at", type_=UtcDateTime)
+_INSERT_RUNNING = _INSERT_RUN.values(
+    status="running", lease_expires_at=LEASED, attempt_began_at=_BEGAN, timed_attempt=1
+)
+_INSERT_QUEUED = _INSERT_RUN.values(status="queued", queued_at=_BEGAN)
 _ACTIVE_RUN = select(*COLUMNS).where(
     RUNS.c.user_id == bindparam("of_user"),
     RUNS.c.conversation_id == bindparam("of_conversation"),
@@ -143,18 +148,15 @@ _END: Final[dict[RunStatus, Update]] = {
         model_requests=bindparam("new_requests", type_=BigInteger),
         input_tokens=bindparam("new_input_tokens", type_=BigInteger),
         output_tokens=bindparam("new_output_tokens", type_=BigInteger),
+        # Of a run that ends while it waits, what was measured is in its row since it was paused.
+        measured=func.coalesce(bindparam("new_measured", type_=Text), RUNS.c.measured),
     )
     for status in ("completed", "failed", "cancelled")
 }
 _RUN = select(*COLUMNS).where(RUNS.c.user_id == bindparam("of_user"))
 _ONE = _RUN.where(RUNS.c.run_id == bindparam("of_run"))
-_HISTORY = (
-    select(*COLUMNS)
-    .where(
-        RUNS.c.user_id == bindparam("of_user"),
-        RUNS.c.conversation_id == bindparam("of_conversation"),
-        RUNS.c.number < bindparam("before"),
-    )
+_PAGE = (
+    _RUN.where(RUNS.c.conversation_id == bindparam("of_conversation"), RUNS.c.number < bindparam("below"))
     .order_by(RUNS.c.number.desc())
     .limit(bindparam("at_most"))
 )
@@ -162,7 +164,7 @@ _HISTORY = (
 
 async def insert_run(connection: Connection, run: RunRecord, lease_seconds: float) -> None:
     """Write a new run: running under a lease that begins now, or queued without one."""
-    values: dict[str, Any] = {name: getattr(run, name) for name in _INSERTED}
+    values: dict[str, Any] = {name: getattr(run, name) for name in _INSERTED} | {"began_at": run.created_at}
     if run.status == "queued":
         await connection.execute(_INSERT_QUEUED, values)
     else:
@@ -195,7 +197,9 @@ async def is_being_replaced(connection: Connection, user_id: str, conversation_i
     return found.first() is not None
 
 
-async def pause(connection: Connection, key: RunKey, expires_seconds: float, usage: Usage) -> float | None:
+async def pause(
+    connection: Connection, key: RunKey, expires_seconds: float, usage: Usage, measured: Measured | None = None
+) -> float | None:
     """Move a run to `requires_action` until its calls are decided on, and return when that expires.
 
     None, and nothing changed, where the run is not the key's any more or is to stop.
@@ -206,6 +210,8 @@ async def pause(connection: Connection, key: RunKey, expires_seconds: float, usa
         .values(
             lease_expires_at=None,
             approval_expires_at=epoch_now() + expires_seconds,
+            paused_at=dt.datetime.now(dt.UTC),
+            measured=measured and measured.dump(),
             model_requests=usage.requests,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
@@ -237,6 +243,7 @@ async def end(
     error_type: str | None = None,
     error_detail: str | None = None,
     unsettled: bool = False,
+    measured: Measured | None = None,
 ) -> bool:
     """Move the key's run to a state in which it rests; False where it is not the key's, or has ended."""
     ended = await connection.execute(
@@ -250,6 +257,7 @@ async def end(
             "new_requests": usage.requests,
             "new_input_tokens": usage.input_tokens,
             "new_output_tokens": usage.output_tokens,
+            "new_measured": measured and measured.dump(),
         },
     )
     return ended.rowcount == 1
@@ -274,18 +282,9 @@ async def get(connection: Connection, user_id: str, run_id: str) -> RunRecord | 
 
 
 async def page(
-    connection: Connection, user_id: str, conversation_id: int, limit: int, after: int | None
-) -> Sequence[RunRecord]:
-    """Return up to `limit` runs of a conversation, newest first, those with numbers below `after`."""
-    query = _RUN.where(RUNS.c.conversation_id == conversation_id).order_by(RUNS.c.number.desc()).limit(limit)
-    if after is not None:
-        query = query.where(RUNS.c.number < after)
-    return [RunRecord(*row) for row in await connection.execute(query, {"of_user": user_id})]
-
-
-async def before(
-    connection: Connection, user_id: str, conversation_id: int, number: int, limit: int
+    connection: Connection, user_id: str, conversation_id: int, limit: int, after: int | None = None
 ) -> list[RunRecord]:
-    """Return up to `limit` runs of a conversation with numbers below `number`, newest first."""
-    parameters = {"of_user": user_id, "of_conversation": conversation_id, "before": number, "at_most": limit}
-    return [RunRecord(*row) for row in await connection.execute(_HISTORY, parameters)]
+    """Return up to `limit` runs of a conversation, newest first, those with numbers below `after`."""
+    below = NUMBER_MAX if after is None else after
+    parameters = {"of_user": user_id, "of_conversation": conversation_id, "below": below, "at_most": limit}
+    return [RunRecord(*row) for row in await connection.execute(_PAGE, parameters)]

@@ -16,6 +16,10 @@ MOVES: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
 }
 """From each state, the states that may follow it."""
 
+AttemptEnding = Literal["requires_action", "failed", "cancelled", "lost", "released"]
+"""How an attempt came to its end that another one has followed: in a state in which the run rested, lost with its
+process, or given up by a process that stopped in good order."""
+
 ACTIVE: Final[tuple[RunStatus, ...]] = ("running", "requires_action")
 """States of a run that its conversation waits for; a conversation has one such run at most."""
 

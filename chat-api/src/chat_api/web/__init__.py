@@ -1,5 +1,1 @@
-"""The web page at `/`: one conversation with the assistant, in a browser."""
-
-from chat_api.web.routes import DemoToken, create_web_router
-
-__all__ = ["DemoToken", "create_web_router"]
+"""The web pages: a conversation with the assistant beside the task list, and the timeline of a run."""

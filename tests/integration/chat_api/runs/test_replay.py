@@ -189,6 +189,9 @@ async def test_the_reader_of_a_queued_run_waits_for_it_and_gets_all_of_it(
                 async with following(here, run_id) as reader:
                     await asyncio.sleep(0.3)
                     assert bytes(second.raw) == bytes(reader.raw) == b""
+                    # Which run it is, whoever sent it can tell before its first event.
+                    for response in (second.response, reader.response):
+                        assert response.headers["content-location"] == f"/api/{here.user_id}/runs/{run_id}"
                     go_on.set()
                     await reader.rest()
                 await second.rest()

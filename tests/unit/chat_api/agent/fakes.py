@@ -59,6 +59,9 @@ class MemoryJournal:
         for callback in self._callbacks:
             callback()
 
+    def sends(self, call: ToolCall | None = None) -> None:
+        """Nothing is measured here."""
+
     def text(self, delta: str) -> None:
         """Take words."""
         self.words += delta

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from chat_api.agent.errors import ToolsTimeoutError, ToolsUnavailableError
+from chat_api.agent.errors import ToolsTimeoutError, ToolsUnavailableError, UnknownResourceError
 from chat_api.agent.todo_server import TodoServer, connect
 from chat_api.agent.turn import ToolOutcome
 from todo_chat_shared.effects import EFFECT_KEY_META, SETTLE_META
@@ -330,3 +330,70 @@ async def test_many_turns_at_once_fetch_the_tool_list_once(opened: Open) -> None
         lists = await asyncio.gather(*(todo.tools("ann") for _ in range(20)))
     assert len(server.requests) == 1
     assert all(tools is lists[0] for tools in lists)
+
+
+async def test_a_result_can_be_had_as_mcp_words_it_and_clean(opened: Open) -> None:
+    server = Server(text("a\x00b", structuredContent={"n": None, "t": "\x00c"}), text("no", isError=True))
+    async with opened(server) as todo:
+        done = await todo.result("ann", "add_task", {"title": "milk"}, KEY)
+        refused = await todo.result("ann", "add_task", {}, KEY)
+    assert json.loads(done) == {
+        "content": [{"type": "text", "text": "ab"}],
+        "structuredContent": {"n": None, "t": "c"},
+        "isError": False,
+        "resultType": "complete",
+    }
+    assert json.loads(refused)["isError"] is True
+    assert [body["params"]["_meta"][EFFECT_KEY_META] for body in server.bodies] == [KEY] * 2
+
+
+PAGE = result(contents=[{"uri": "ui://x", "mimeType": "text/html", "text": "<p>"}], ttlMs=60_000, cacheScope="public")
+
+
+async def test_a_resource_is_read_for_its_user_each_time(opened: Open) -> None:
+    server = Server(PAGE, method="resources/read")
+    async with opened(server) as todo:
+        for user in ("ann", "bob", "bob"):
+            read = json.loads(await todo.read(user, "ui://x"))
+            assert read["contents"] == [{"uri": "ui://x", "mimeType": "text/html", "text": "<p>"}]
+    verifier = TokenVerifier(secrets=[SECRET], audiences=[MCP_AUDIENCE])
+    tokens = [request.headers["authorization"].removeprefix("Bearer ") for request in server.requests]
+    assert [(await verifier.verify(token)).user_id for token in tokens] == ["ann", "bob", "bob"]
+
+
+async def test_a_page_that_is_nobodys_is_read_without_any_scope(opened: Open) -> None:
+    server = Server(PAGE, method="resources/read")
+    async with opened(server) as todo:
+        assert await todo.document("ui://x") == "<p>"
+    (request,) = server.requests
+    verifier = TokenVerifier(secrets=[SECRET], audiences=[MCP_AUDIENCE])
+    identity = await verifier.verify(request.headers["authorization"].removeprefix("Bearer "))
+    assert identity.scopes == frozenset()
+
+
+@pytest.mark.parametrize("status_code", [200, 400])
+async def test_what_is_not_there_is_not_asked_for_again(opened: Open, status_code: int) -> None:
+    async def unknown(_: httpx2.Request, body: dict[str, Any]) -> httpx2.Response:
+        error = {"code": -32602, "message": "Unknown resource"}
+        return httpx2.Response(status_code, json={"jsonrpc": "2.0", "id": body["id"], "error": error})
+
+    server = Server(unknown, method="resources/read")
+    async with opened(server) as todo:
+        with pytest.raises(UnknownResourceError):
+            await todo.read("ann", "todo://tasks/9")
+    assert len(server.requests) == 1
+
+
+async def test_a_resource_is_asked_for_again_where_there_was_no_answer(opened: Open) -> None:
+    server = Server(refuse, status(503), PAGE, method="resources/read")
+    async with opened(server) as todo:
+        assert await todo.document("ui://x") == "<p>"
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("contents", [[], [{"uri": "ui://x", "mimeType": "image/png", "blob": "AA=="}]])
+async def test_what_is_no_text_is_no_page(opened: Open, contents: list[dict[str, str]]) -> None:
+    server = Server(result(contents=contents, ttlMs=0, cacheScope="private"), method="resources/read")
+    async with opened(server) as todo:
+        with pytest.raises(UnknownResourceError):
+            await todo.document("ui://x")

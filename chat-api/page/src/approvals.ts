@@ -1,0 +1,156 @@
+// What the assistant wants to do and may not without the user's word.
+
+import { batchLines, type Call, callWords, heard, tasksOf } from "./call-words";
+import { callDetails } from "./cards";
+import { button, element, part } from "./dom";
+import type { ConversationModel, Turn } from "./model";
+import type { TaskTitles } from "./task-titles";
+import { clock, inFull } from "./times";
+import type { Decision, PendingApproval } from "./wire";
+
+let count = 0;
+
+export class Approvals {
+  readonly element = element("div", { class: "approvals", role: "group", "aria-label": "Your decision", hidden: true });
+  readonly #turn: Turn;
+  readonly #conversation: ConversationModel;
+  readonly #titles: TaskTitles;
+  readonly #decided = new Map<string, boolean>();
+  readonly #problem = element("p", { class: "refusal", role: "alert" });
+  #drawn = "";
+  #sending = false;
+
+  constructor(turn: Turn, conversation: ConversationModel, titles: TaskTitles) {
+    this.#turn = turn;
+    this.#conversation = conversation;
+    this.#titles = titles;
+  }
+
+  draw(): void {
+    const { approvals, state } = this.#turn;
+    const pending = state === "requires_action" ? approvals : [];
+    const drawing = pending.map(({ tool_call_id }) => tool_call_id).join();
+    if (drawing === this.#drawn) return;
+    this.#drawn = drawing;
+    this.#decided.clear();
+    this.#problem.textContent = "";
+    if (pending.length === 0 && this.element.contains(document.activeElement)) part("message").focus();
+    this.element.hidden = pending.length === 0;
+    if (pending.length === 0) return this.element.replaceChildren();
+    this.#show(pending);
+    void this.#nameTasks(pending);
+  }
+
+  /** What is asked, in one sentence. */
+  get words(): string {
+    const wanted = this.#turn.approvals.map((approval) => heard(callWords(callOf(approval), "wanted", this.#titles)));
+    return `The assistant asks for your permission: ${wanted.join("; ")}.`;
+  }
+
+  #show(pending: readonly PendingApproval[]): void {
+    const expires = new Date(Math.min(...pending.map(({ expires_at }) => Date.parse(expires_at))));
+    const today = expires.toDateString() === new Date().toDateString();
+    const attributes = { datetime: expires.toISOString(), title: inFull(expires) };
+    const time = element("time", attributes, today ? clock(expires) : inFull(expires));
+    const isOne = pending.length === 1;
+    const ask = isOne ? "May the assistant do this?" : `May the assistant do these ${pending.length} things?`;
+    this.element.replaceChildren(
+      element("p", { class: "ask" }, ask),
+      ...(isOne ? this.#one(pending[0]!) : this.#many(pending)),
+      this.#problem,
+      element("p", { class: "hint" }, "Without a decision until ", time, ", nothing is done."),
+    );
+  }
+
+  #one(approval: PendingApproval): HTMLElement[] {
+    const decide = (approve: boolean) => this.#send([{ tool_call_id: approval.tool_call_id, approve }]);
+    const buttons = [
+      button("Allow", () => decide(true), { class: "primary" }),
+      button("Don’t", () => decide(false)),
+    ];
+    return [this.#wanted(approval), element("div", { class: "buttons" }, ...buttons)];
+  }
+
+  #many(pending: readonly PendingApproval[]): HTMLElement[] {
+    const rows = pending.map((approval) => {
+      const name = `approval-${++count}`;
+      const choice = (label: string, approve: boolean) => {
+        const radio = element("input", { type: "radio", name });
+        radio.addEventListener("change", () => this.#decided.set(approval.tool_call_id, approve));
+        radio.checked = this.#decided.get(approval.tool_call_id) === approve;
+        return element("label", {}, radio, label);
+      };
+      const choices = element("div", { class: "choices" }, choice("Allow", true), choice("Don’t", false));
+      return element("div", { class: "row", role: "radiogroup" }, this.#wanted(approval), choices);
+    });
+    for (const row of rows) {
+      const words = row.querySelector("p")!;
+      words.id = `approval-${++count}`;
+      row.setAttribute("aria-labelledby", words.id);
+    }
+    const all = (approve: boolean) => this.#send(pending.map(({ tool_call_id }) => ({ tool_call_id, approve })));
+    const buttons = [
+      button("Confirm", () => this.#confirm(pending), { class: "primary" }),
+      button("Allow all", () => all(true)),
+      button("Allow none", () => all(false)),
+    ];
+    return [...rows, element("div", { class: "buttons" }, ...buttons)];
+  }
+
+  #wanted(approval: PendingApproval): HTMLElement {
+    const call = callOf(approval);
+    const words = callWords(call, "wanted", this.#titles);
+    const lines = call.name === "batch_tasks" ? batchLines(call, "wanted", this.#titles) : [];
+    const items = lines.map((line) => element("li", {}, ...line.words));
+    const list = items.length > 0 ? [element("ul", { class: "lines" }, ...items)] : [];
+    const whose = element("span", { class: "heard" }, ` of: ${heard(words)}`);
+    const details = callDetails(call, "Details", whose);
+    return element("div", { class: "wanted" }, element("p", {}, ...words), ...list, details);
+  }
+
+  /** Calls name a task by its number, and nobody can decide on a number. */
+  async #nameTasks(pending: readonly PendingApproval[]): Promise<void> {
+    const unnamed = pending.flatMap(({ parameters }) => tasksOf(parameters)).filter((id) => !this.#titles.get(id));
+    if (unnamed.length === 0) return;
+    const drawn = this.#drawn;
+    try {
+      await this.#titles.read(unnamed);
+    } catch (error) {
+      if (this.#drawn !== drawn) return;
+      this.#problem.textContent = `The tasks’ titles could not be read: ${(error as Error).message}`;
+    }
+    if (this.#drawn !== drawn || this.#sending) return;
+    const hadFocus = [...this.element.querySelectorAll("button, input, summary")].indexOf(document.activeElement!);
+    this.#show(pending);
+    if (hadFocus >= 0) this.element.querySelectorAll<HTMLElement>("button, input, summary")[hadFocus]?.focus();
+  }
+
+  #confirm(pending: readonly PendingApproval[]): void {
+    const left = pending.filter(({ tool_call_id }) => !this.#decided.has(tool_call_id)).length;
+    if (left > 0) {
+      this.#problem.textContent = left === 1 ? "One is not decided yet." : `${left} are not decided yet.`;
+      return;
+    }
+    const decisions = pending.map(({ tool_call_id }) => ({ tool_call_id, approve: this.#decided.get(tool_call_id)! }));
+    void this.#send(decisions);
+  }
+
+  async #send(decisions: Decision[]): Promise<void> {
+    if (this.#sending) return;
+    this.#sending = true;
+    this.element.setAttribute("aria-busy", "true");
+    this.#problem.textContent = "";
+    try {
+      await this.#conversation.decide(this.#turn, decisions);
+    } catch (error) {
+      this.#problem.textContent = (error as Error).message;
+    } finally {
+      this.#sending = false;
+      this.element.removeAttribute("aria-busy");
+    }
+  }
+}
+
+function callOf({ tool_name, parameters }: PendingApproval): Call {
+  return { name: tool_name, parameters, result: undefined };
+}
