@@ -99,11 +99,10 @@ function factsOf(fields: Fields, isChange: boolean): Phrase {
   const facts: Phrase = [];
   const { title, description, priority, before } = fields;
   if (isChange && typeof title === "string") facts.push(element("span", {}, "title now ", bdi(`“${title}”`)));
-  for (const [name, words] of [["due", dayWords], ["due_at", instantWords]] as const) {
-    const due = textOf(fields[name]);
-    if (due) facts.push(`due ${words(due)}`);
-    else if (isChange && due === "") facts.push("no due date");
-  }
+  const [due, dueAt] = [textOf(fields["due"]), textOf(fields["due_at"])];
+  if (dueAt) facts.push(`due ${instantWords(dueAt)}`);
+  else if (due) facts.push(`due ${dayWords(due)}`);
+  else if (isChange && (due === "" || dueAt === "")) facts.push("no due date");
   const rule = textOf(fields["recurrence"]);
   if (rule) facts.push(`repeats ${repeatWords(rule)}`);
   else if (isChange && rule === "") facts.push("no longer repeats");

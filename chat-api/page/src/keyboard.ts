@@ -34,6 +34,7 @@ const GROUPS: [string, [string[], string][]][] = [
       [["Enter"], "Send"],
       [["Shift", "Enter"], "New line"],
       [["Esc"], "Stop the answer"],
+      [["↑"], "Edit the last message, when this one is empty"],
     ],
   ],
   [

@@ -106,6 +106,9 @@ def create_app(settings: Settings) -> FastAPI:
         version=version("chat-api"),
         lifespan=lifespan,
         license_info={"name": "MIT", "identifier": "MIT"},
+        # In place of the framework's pages, which run what a third party serves at the moment: see web.reference.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.token_verifier = verifier

@@ -13,6 +13,8 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A token as HTTP has it (RFC 9110, section 5.6.2), which a cookie's name is (RFC 6265, section 4.1.1)."""
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
+"""An origin as browsers send it (RFC 6454, section 6.2); a name beyond ASCII is sent as `xn--…`."""
 DATABASE_SCHEMES = ("postgresql://", "sqlite:///")
 
 
@@ -88,6 +90,16 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part for part in (part.strip() for part in value.split(",")) if part)
         return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin: write https://app.example.com, in small letters, without a path"
+                )
+        return origins
 
     @field_validator("better_auth_secret")
     @classmethod

@@ -63,6 +63,12 @@ def test_durations_take_any_value_from_1_up(monkeypatch: pytest.MonkeyPatch) -> 
         ("DATABASE_URL", "sqlite:///"),
         ("AUTH_JWKS_URL", "file:///keys"),
         ("MCP_SERVER_URL", "127.0.0.1:8001"),
+        ("CORS_ORIGINS", "app.example.org"),
+        ("CORS_ORIGINS", "https://app.example.org/"),
+        ("CORS_ORIGINS", "https://app.example.org,https://App.example.org"),
+        ("CORS_ORIGINS", "https://*.example.org"),
+        ("CORS_ORIGINS", "https://ü.example.org"),
+        ("CORS_ORIGINS", "null"),
         ("TOKEN_COOKIE", "two words"),
         ("TOKEN_COOKIE", "a=b"),
         ("TOKEN_COOKIE", "a;b"),
@@ -99,6 +105,12 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_the_variable(
     if "SECRET" in variable:
         assert value not in text
         assert SECRET not in text
+
+
+@pytest.mark.parametrize("origin", ["*", "http://[::1]:3000", "https://xn--bcher-kva.example", "capacitor://localhost"])
+def test_an_origin_is_what_browsers_send(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", f"https://app.example.org, {origin}")
+    assert load_settings().cors_origins == ("https://app.example.org", origin)
 
 
 def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,27 @@ def page_headers(origins: Sequence[str]) -> dict[str, str]:
     return headers
 
 
+def reference_headers(html: str, library: str) -> dict[str, str]:
+    """Return the headers of the API's reference, which loads what stands at the address `library`."""
+    policy = {
+        "default-src": NONE,
+        "script-src": f"{library} {_hashes(html, 'script')}",
+        # The library writes styles and draws its icons itself.
+        "style-src": f"{library} 'unsafe-inline'",
+        "img-src": f"{SELF} data:",
+        "connect-src": SELF,
+        "base-uri": NONE,
+        "form-action": NONE,
+        "frame-ancestors": NONE,
+    }
+    return {
+        **_EVERYWHERE,
+        POLICY: _policy(policy),
+        PERMISSIONS: _without(*_UNUSED),
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+
+
 def widget_headers(html: str, origins: Sequence[str]) -> dict[str, str]:
     """Return the headers of a document that runs in a frame of the page, apart from it, and reaches nothing.
 
@@ -97,8 +118,8 @@ class _Inline(HTMLParser):
         self._inside = False
         self.texts: list[str] = []
 
-    def handle_starttag(self, tag: str, _attributes: list[tuple[str, str | None]]) -> None:
-        if tag == self._element:
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag == self._element and "src" not in dict(attributes):
             self._inside = True
             self.texts.append("")
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from fastapi import APIRouter, HTTPException, Request, Response, status
 
-from chat_api.web import widget
+from chat_api.web import reference, widget
 from chat_api.web.assets import Asset
 from chat_api.web.headers import file_headers, page_headers
 from chat_api.web.sign_in import PageToken, cookie_router, demo_router
@@ -22,6 +22,8 @@ MEDIA_TYPES: Final = {
     ".txt": "text/plain; charset=utf-8",
 }
 HTML: Final = "text/html; charset=utf-8"
+READ: Final = ["GET", "HEAD"]
+"""Methods that every document takes (RFC 9110, section 9.1)."""
 _STATIC: Final = files("chat_api.web").joinpath("static")
 
 
@@ -53,6 +55,7 @@ def create_web_router(
         _serve_page(router, path, Asset(document, HTML, page_headers(origins)))
     _serve_files(router)
     router.include_router(widget.router)
+    router.include_router(reference.router)
     if demo_token is not None:
         router.include_router(demo_router(demo_token))
     if cookie is not None:
@@ -61,7 +64,7 @@ def create_web_router(
 
 
 def _serve_page(router: APIRouter, path: str, page: Asset) -> None:
-    @router.get(path)
+    @router.api_route(path, methods=READ)
     async def read_page(request: Request) -> Response:
         return page.response(request)
 
@@ -73,7 +76,7 @@ def _serve_files(router: APIRouter) -> None:
         if file.name not in PAGES.values()
     }
 
-    @router.get("/static/{name}")
+    @router.api_route("/static/{name}", methods=READ)
     async def read_file(name: str, request: Request) -> Response:
         if name not in assets:
             raise HTTPException(status.HTTP_404_NOT_FOUND)

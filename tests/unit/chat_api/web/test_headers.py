@@ -49,6 +49,7 @@ def test_whoever_may_show_the_page_may_show_what_is_in_it() -> None:
         ("<script type=module>a</script><p>x</p><script>\nb\r\nc\n</script>", ["a", "\nb\nc\n"]),
         ("<SCRIPT>&amp; ü</SCRIPT>", ["&amp; ü"]),
         ("<!-- <script>no</script> --><script>yes</script>", ["yes"]),
+        ("<script src=/a.js></script><script>b</script>", ["b"]),
         ("<title>&lt;script&gt;no&lt;/script&gt;</title>", []),
     ],
 )

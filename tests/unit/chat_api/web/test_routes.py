@@ -1,6 +1,8 @@
 """The pages' routes: what they send, and to whom a token is given."""
 
+import base64
 import gzip
+import hashlib
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -26,7 +28,7 @@ PAGES = ["/", "/runs/01930000-0000-7000-8000-000000000000"]
 async def browsing(
     *, demo: bool = False, cookie: str | None = None, banner: str | None = None, origins: Sequence[str] = ()
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
+    app = FastAPI(docs_url=None, redoc_url=None)
     problems.install(app)
     app.state.token_verifier = TokenVerifier(secrets=[SECRET])
     token = PageToken(user_id="demo", token="a.b.c")
@@ -71,6 +73,30 @@ async def test_a_page_may_load_and_run_its_own_files_and_nothing_else(path: str)
     permissions = answer.headers["Permissions-Policy"].split(", ")
     assert {"camera=()", "microphone=()", "geolocation=()"} <= set(permissions)
     assert not any("clipboard" in permission for permission in permissions)
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/docs", "/static/app.js"])
+async def test_whoever_asks_only_whether_a_document_is_there_gets_its_headers(path: str) -> None:
+    async with browsing() as client:
+        asked, read = await client.head(path), await client.get(path)
+
+    assert (asked.status_code, asked.headers["ETag"]) == (httpx.codes.OK, read.headers["ETag"])
+
+
+async def test_the_reference_runs_one_release_of_its_library_and_nothing_else() -> None:
+    async with browsing() as client:
+        answer = await client.get("/docs")
+
+    loaded = re.findall(r'<(?:script|link rel="stylesheet")[^>]* (?:src|href)="(https:[^"]*)"([^>]*)>', answer.text)
+    assert [name.rpartition("/")[2] for name, _ in loaded] == ["swagger-ui.css", "swagger-ui-bundle.js"]
+    for address, attributes in loaded:
+        assert re.match(r"https://[a-z.]+/npm/swagger-ui-dist@\d+\.\d+\.\d+/", address)
+        assert re.search(r' integrity="sha384-[A-Za-z0-9+/]{64}" crossorigin="anonymous"', attributes)
+    (library,) = {address.rpartition("/")[0] for address, _ in loaded}
+    (script,) = re.findall(r"<script>(.*?)</script>", answer.text)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy_of(answer)["script-src"] == f"{library}/ 'sha256-{digest}'"
+    assert policy_of(answer)["default-src"] == policy_of(answer)["frame-ancestors"] == "'none'"
 
 
 @pytest.mark.parametrize("path", PAGES)
