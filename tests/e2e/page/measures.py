@@ -23,12 +23,12 @@ _FIRST_PAINT: Final = """() => new Promise((resolve) => {
     resolve(entry.startTime);
   }).observe({ type: "paint", buffered: true });
 })"""
-_SCROLL: Final = """async (scroller) => {
+_SCROLL: Final = """async (scroller, step) => {
   const frame = () => new Promise(requestAnimationFrame);
   const gaps = [];
   let last = await frame(), idle = 0;
   while (idle < 60) {
-    scroller.scrollTop -= 300;
+    scroller.scrollTop -= step;
     const now = await frame();
     gaps.push(now - last);
     last = now;
@@ -36,7 +36,7 @@ _SCROLL: Final = """async (scroller) => {
   }
   return gaps;
 }"""
-"""Scroll up, 300 pixels a frame, until the top has been reached for a second and no older message comes."""
+"""Scroll up, so many pixels a frame, until the top has been reached for a second and no older message comes."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,10 @@ async def watch_long_tasks(page: Page) -> Callable[[], Any]:
     return noted
 
 
-async def scroll_to_the_first(chat: Chat) -> list[float]:
-    """Scroll a conversation up to its first message; returns the time between frames, in milliseconds."""
-    gaps: list[float] = await chat.scroller.evaluate(_SCROLL)
+async def scroll_to_the_first(chat: Chat, step: int = 300) -> list[float]:
+    """Scroll a conversation up to its first message, `step` pixels a frame.
+
+    Returns the time between frames, in milliseconds.
+    """
+    gaps: list[float] = await chat.scroller.evaluate(_SCROLL, step)
     return gaps

@@ -93,7 +93,7 @@ async def test_five_thousand_messages_are_read_to_the_first(stage: Stage, histor
 async def to_the_first(chat: Chat) -> None:
     """Scroll up until there is nothing older, however often a page of it is late."""
     for _ in range(50):
-        await scroll_to_the_first(chat)
+        await scroll_to_the_first(chat, step=2000)
         if await chat.turn_of("Question 1").count():
             return
     raise AssertionError(f"the first message has not come; {await chat.turns.count()} turns have")

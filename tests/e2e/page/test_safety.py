@@ -117,6 +117,15 @@ async def test_an_answer_is_as_harmless_while_it_streams(stage: Stage, stub: Ope
         await nothing_happened(chat)
 
 
+async def test_an_answer_nested_without_end_is_shown_as_it_came(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit() as chat:
+        stub.reply(Say("> " * 3000 + "deep"))
+        await chat.ask("dig", "deep")
+        await chat.page.reload()
+        await expect(chat.answer).to_contain_text("deep")
+        await expect(chat.questions).to_have_text(["dig"])
+
+
 async def test_tasks_and_results_of_tools_stay_text(stage: Stage, stub: OpenAIStub) -> None:
     async with stage.visit() as chat:
         calls = [Call("add_task", {"title": text, "description": text}) for text in TEXTS]

@@ -193,3 +193,32 @@ async def test_who_signs_in_next_sees_nothing_of_the_one_before(stage: Stage) ->
         await expect(chat.page.get_by_text("Milk.")).to_have_count(0)
         await expect(chat.page.get_by_text("On Friday.")).to_have_count(0)
         await expect(chat.page.get_by_role("alert").filter(has_text=" ").first).to_be_visible()
+
+
+async def test_a_step_back_does_not_lead_to_what_is_being_deleted(stage: Stage) -> None:
+    async with stage.visit(seeded(stage, PASTS)) as chat:
+        await chat.conversation("Shopping").click()
+        await expect(chat.answer).to_have_text("Milk.")
+        await chat.conversation("Travel").click()
+        await expect(chat.title).to_have_text("Travel")
+        await chat.choose("Shopping", "Delete")
+        await chat.page.go_back()
+        await expect(chat.title).to_have_text("New conversation")
+        await expect(chat.turns).to_have_count(0)
+
+
+async def test_a_note_of_one_user_is_taken_from_the_next(stage: Stage) -> None:
+    ann, bob = seeded(stage, PASTS), seeded(stage, [Past("Of Bob", [("mine?", "Yours.")])])
+    async with stage.visit(ann, expected=("status of 401", "status of 403")) as chat:
+        await chat.choose("Shopping", "Delete")
+        await expect(chat.toasts).to_contain_text("Shopping")
+        await sign_in(chat.page.context, stage.chat.base_url, user_token(bob))
+        problem = {"type": "unauthenticated", "title": "Expired", "detail": "The token has expired."}
+        await chat.page.route(
+            f"**/api/{ann}/**",
+            lambda route: route.fulfill(status=401, content_type="application/problem+json", json=problem),
+            times=1,
+        )
+        await chat.conversation("Travel").click()
+        await expect(chat.conversation("Of Bob")).to_be_visible()
+        await expect(chat.page.get_by_text("Shopping")).to_have_count(0)
