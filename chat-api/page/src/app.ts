@@ -67,7 +67,12 @@ class UserApp implements App {
     });
     this.#around = {
       ...{ api: this.api, session, drafts: new Drafts(userId), outbox: new Outbox(userId), lifetime },
-      moved: (conversation) => this.#gather(conversation),
+      moved: (conversation) => {
+        this.#gather(conversation);
+        const { id, turns, draft } = this.#conversation;
+        const isBlank = id === undefined && turns.length === 0 && !draft;
+        if (isBlank && conversation === this.#refused) this.#show(undefined, conversation);
+      },
       born: () => this.#changes.notify(),
     };
     this.#conversation = new OpenConversation(this.#around, undefined);
@@ -86,11 +91,12 @@ class UserApp implements App {
   open(wanted: number | undefined): void {
     // A step back may lead to it; what is written there would be deleted as well.
     const id = wanted !== undefined && this.conversations.isRemoved(wanted) ? undefined : wanted;
+    const refused = id === undefined ? this.#refused : undefined;
     const isOpen = id === this.#conversation.id && (id !== undefined || this.#conversation.turns.length === 0);
-    if (isOpen && this.#opened) return;
+    if (isOpen && this.#opened && !refused) return;
     const unsent = this.#opened ? [] : this.#unsent();
     this.#opened = true;
-    this.#show(id);
+    this.#show(id, refused);
     this.#resend(unsent);
   }
 
@@ -100,9 +106,15 @@ class UserApp implements App {
     this.#closed.abort(new DOMException("The page was closed.", "AbortError"));
   }
 
-  #show(id: number | undefined): void {
+  /** A new conversation whose message was refused while another was shown: it stands in no list. */
+  get #refused(): OpenConversation | undefined {
+    const others = this.#visited.filter((one) => one !== this.#conversation);
+    return others.find(({ id, hasUnsent, busy }) => id === undefined && hasUnsent && !busy);
+  }
+
+  #show(id: number | undefined, found?: OpenConversation): void {
     this.#conversation.leave();
-    const known = id === undefined ? undefined : this.#visited.find((one) => one.id === id);
+    const known = id === undefined ? found : this.#visited.find((one) => one.id === id);
     this.#conversation = known ?? new OpenConversation(this.#around, id);
     const others = this.#visited.filter((one) => one !== this.#conversation);
     // What the service does not have yet is here alone.

@@ -114,14 +114,20 @@ async def test_a_conversation_is_not_torn_apart_while_it_gets_its_number(stage: 
             await route.fulfill(response=answer, body="")
             begun.set()
 
-        held: list[Route] = []
+        left = False
+
+        async def unanswered(route: Route) -> None:
+            if left:
+                await route.continue_()
+
         await chat.page.route("**/chat", only_begin, times=1)
-        await chat.page.route("**/runs/**", lambda route: held.append(route))
+        await chat.page.route("**/runs/**", unanswered)
         await chat.say("alpha")
         await chat.say("beta")
         await begun.wait()
         await expect(chat.questions).to_have_text(["alpha", "beta"])
-        await chat.page.unroute("**/runs/**")
+        # Taken away, the route would let what it holds go on, and the number be known before the page is left.
+        left = True
         await chat.page.reload()
         await expect(chat.answers).to_have_text(["Yes.", "Yes."])
         assert await said_by_user(chat) == [["alpha", "beta"]]
@@ -173,3 +179,24 @@ async def test_a_stop_that_overtakes_a_retry_stops_it(stage: Stage, stub: OpenAI
         await chat.button("Stop the answer").click()
         await expect(chat.status).to_contain_text("Stopped.")
         await chat.settled()
+
+
+async def test_what_is_refused_behind_the_readers_back_comes_back(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(expected=REFUSED) as chat:
+        asked, looked_away = asyncio.Event(), asyncio.Event()
+
+        async def refuse_later(route: Route) -> None:
+            asked.set()
+            await looked_away.wait()
+            await refuse(route)
+
+        await chat.page.route("**/chat", refuse_later, times=1)
+        await chat.say("alpha")
+        await asked.wait()
+        await chat.page.get_by_role("button", name="New conversation").click()
+        await expect(chat.questions).to_have_count(0)
+        looked_away.set()
+        await expect(chat.questions).to_have_text(["alpha"])
+        stub.answer = lambda _: Say("Yes.")
+        await chat.page.get_by_role("button", name="Send again").click()
+        await expect(chat.answers).to_have_text(["Yes."])
