@@ -17,6 +17,8 @@ from tests.support.openai_stub import Call, Calls, OpenAIStub, Say
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+HARM_MS: Final = 1_000
+"""Longest that a sample is given to do harm."""
 PART: Final = 20
 """Samples in one conversation: a page reads at least as many turns at once."""
 MARKS: Final = """() => {
@@ -71,7 +73,7 @@ async def test_the_samples_do_harm_where_nothing_stops_them(stage: Stage) -> Non
         caught.clear()
         await page.set_content(f"<!doctype html><div title='{text}'>{text}</div>", wait_until="commit")
         try:
-            await page.wait_for_function("window.stolen !== undefined", timeout=100)
+            await page.wait_for_function("window.stolen !== undefined", timeout=HARM_MS)
         except PlaywrightError:  # nothing is stolen so far, or the page itself is gone
             if not caught:
                 continue

@@ -45,6 +45,8 @@ MAX_CONNECTIONS: Final = 200
 NOBODY: Final = "chat-api"
 """Whom the token names with which pages are read that belong to no user."""
 
+AWAY: Final = "The todo list cannot be reached. Try again in a while."
+
 _T = TypeVar("_T")
 REFUSED: Final = frozenset({401, 403})
 MAY_PASS: Final = frozenset({408, 425, 429})
@@ -183,7 +185,7 @@ class TodoServer:
 
     async def _request(self, under_way: Sending, send: Callable[[], Awaitable[_T]]) -> _T:
         sending.set(under_way)
-        pause = FIRST_PAUSE_SECONDS
+        pause, tries = FIRST_PAUSE_SECONDS, 1
         try:
             deadline = time.monotonic() + self._timeout_seconds
             async with asyncio.timeout(self._timeout_seconds):
@@ -196,8 +198,11 @@ class TodoServer:
                         _judge(error, under_way, deadline - time.monotonic() - wait)
                     under_way.status, under_way.retry_after = None, 0.0
                     await asyncio.sleep(wait)
-                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                    pause, tries = min(pause * 2, LONGEST_PAUSE_SECONDS), tries + 1
         except TimeoutError:
+            if tries > 1:
+                # Only the last of several tries was late: the others say what is wrong.
+                raise ToolsUnavailableError(AWAY) from None
             raise ToolsTimeoutError("The todo list did not answer in time. Try again in a while.") from None
 
 
@@ -218,7 +223,7 @@ def _judge(error: Exception, under_way: Sending, seconds_left: float) -> None:
         return
     if status == TOO_MANY_REQUESTS:
         raise ToolsUnavailableError("The todo list takes no more calls this minute. Try again in a minute.") from error
-    raise ToolsUnavailableError("The todo list cannot be reached. Try again in a while.") from error
+    raise ToolsUnavailableError(AWAY) from error
 
 
 @asynccontextmanager
