@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -38,3 +40,9 @@ async def running_browser() -> AsyncIterator[Browser]:
             yield browser
         finally:
             await browser.close()
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Width and height of a PNG file in pixels."""
+    width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+    return width, height

@@ -14,6 +14,7 @@ from tests.support.installed import installed_once, run_installer
 MODERN: Final = (22, 19)
 """The oldest Node.js that the newer clients of MCP run on."""
 _MANIFESTS: Final = ("package.json", "package-lock.json")
+_BUILD_SECONDS: Final = 120
 _NODE_PACKAGES: Final = Path(__file__).parent / "npm"
 
 
@@ -59,6 +60,18 @@ def npm_packages(manifests: Path, cache: pytest.Cache) -> Path:
         run_installer("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
 
     return installed_once(folder, "".join((manifests / name).read_text() for name in _MANIFESTS), install)
+
+
+def built(source: Path, cache: pytest.Cache, folder: Path, output: str) -> Path:
+    """Check the types of a browser package's sources and build them in `folder`; return what was made."""
+    packages = npm_packages(source, cache)
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True)
+    (folder / "node_modules").symlink_to(packages / "node_modules")
+    made = folder / output
+    for command in (("node_modules/.bin/tsc",), ("node", "build.mjs", str(made))):
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False)
+        assert run.returncode == 0, f"{run.stdout}{run.stderr}"
+    return made
 
 
 def _version(node: str) -> tuple[int, ...]:

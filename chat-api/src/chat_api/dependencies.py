@@ -1,6 +1,6 @@
 """What endpoints ask for by type: the services that `app` has wired."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -13,45 +13,17 @@ from chat_api.timeline.service import TimelineService
 from chat_api.usage.service import Quotas
 
 
-async def _conversations(request: Request) -> ConversationService:
-    service: ConversationService = request.app.state.conversations
-    return service
+def _wired(name: str) -> Any:
+    async def service(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(service)
 
 
-async def _runs(request: Request) -> RunService:
-    service: RunService = request.app.state.runs
-    return service
-
-
-async def _threads(request: Request) -> ThreadService:
-    service: ThreadService = request.app.state.threads
-    return service
-
-
-async def _events(request: Request) -> Feeds:
-    feeds: Feeds = request.app.state.feeds
-    return feeds
-
-
-async def _usage(request: Request) -> Quotas:
-    quotas: Quotas = request.app.state.quotas
-    return quotas
-
-
-async def _bridge(request: Request) -> Bridge:
-    bridge: Bridge = request.app.state.bridge
-    return bridge
-
-
-async def _timelines(request: Request) -> TimelineService:
-    timelines: TimelineService = request.app.state.timelines
-    return timelines
-
-
-Conversations = Annotated[ConversationService, Depends(_conversations)]
-Runs = Annotated[RunService, Depends(_runs)]
-Threads = Annotated[ThreadService, Depends(_threads)]
-Events = Annotated[Feeds, Depends(_events)]
-Usage = Annotated[Quotas, Depends(_usage)]
-Timelines = Annotated[TimelineService, Depends(_timelines)]
-TodoBridge = Annotated[Bridge, Depends(_bridge)]
+Conversations = Annotated[ConversationService, _wired("conversations")]
+Runs = Annotated[RunService, _wired("runs")]
+Threads = Annotated[ThreadService, _wired("threads")]
+Events = Annotated[Feeds, _wired("feeds")]
+Usage = Annotated[Quotas, _wired("quotas")]
+Timelines = Annotated[TimelineService, _wired("timelines")]
+TodoBridge = Annotated[Bridge, _wired("bridge")]

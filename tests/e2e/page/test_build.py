@@ -3,18 +3,15 @@
 import gzip
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.node import npm_packages
+from tests.support.node import built
 
 ROOT = Path(__file__).parents[3]
 SOURCE = ROOT / "chat-api" / "page"
 COMMITTED = ROOT / "chat-api" / "src" / "chat_api" / "web" / "static"
-BUILD_SECONDS = 120
 SENT_BYTES_MAX = 200_000
 TASKS_BYTES_MAX = 90_000
 """The host of MCP Apps with its schemas. Half as much again, and the bundler no longer leaves out what it could."""
@@ -48,13 +45,7 @@ def test_the_committed_files_are_what_their_sources_make(request: pytest.Fixture
     """Where they are not: `make page`."""
     cache = request.config.cache
     assert cache is not None
-    packages = npm_packages(SOURCE, cache)
-    shutil.copytree(SOURCE, tmp_path, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True)
-    (tmp_path / "node_modules").symlink_to(packages / "node_modules")
-    made = tmp_path / "static"
-    for command in (("node_modules/.bin/tsc",), ("node", "build.mjs", str(made))):
-        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
-        assert run.returncode == 0, f"{run.stdout}{run.stderr}"
+    made = built(SOURCE, cache, tmp_path, "static")
     assert {file.name: file.read_bytes() for file in made.iterdir()} == {
         file.name: file.read_bytes() for file in COMMITTED.iterdir()
     }

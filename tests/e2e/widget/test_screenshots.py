@@ -6,7 +6,6 @@ differently on every machine, and the date moves on.
 
 import datetime as dt
 import os
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from playwright.async_api import ViewportSize, expect
 
 from tests.e2e.widget.conftest import Stage
+from tests.support.browser import size_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,9 +56,3 @@ async def test_a_picture_is_taken(stage: Stage, tmp_path: Path, name: str, theme
     made, committed = (path / f"{name}.png" for path in (folder, IMAGES))
     assert size_of(made) == size_of(committed)
     assert committed.stat().st_size <= BYTES_MAX
-
-
-def size_of(picture: Path) -> tuple[int, int]:
-    """Width and height of a PNG file in pixels."""
-    width, height = struct.unpack(">II", picture.read_bytes()[16:24])
-    return width, height

@@ -6,14 +6,12 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Table, bindparam, select
 
-from chat_api.database import Connection, table_of
+from chat_api.database import Connection
 from chat_api.journal.records import Approval
 from chat_api.journal.repository import RESPONSES, TOOL_CALLS
-from chat_api.runs.models import RunAttemptRow
+from chat_api.leases.repository import ATTEMPTS
 from chat_api.runs.repository import RUNS
 from chat_api.runs.states import AttemptEnding
-
-ATTEMPTS = table_of(RunAttemptRow)
 
 
 @dataclass(frozen=True, slots=True)
