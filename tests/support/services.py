@@ -8,7 +8,7 @@ import sys
 import tempfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ import httpx
 
 from tests.support.tokens import SECRET
 
-READY_SECONDS: Final = 30
+READY_SECONDS: Final = 60
 """Longest time a service may take until its /readyz answers 200, on a machine busy with other tests."""
 STOP_SECONDS: Final = 15
 _PORT_TRIES: Final = 5
@@ -149,6 +149,10 @@ class Service:
                         return
                     last = f"{response.status_code} {response.text}"
                 await asyncio.sleep(0.05)
+        # Where it stands still is in its log then (PYTHONFAULTHANDLER).
+        process.send_signal(signal.SIGABRT)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
         raise self._error(f"is not ready after {READY_SECONDS} s ({last})")
 
     def _error(self, what: str) -> ServiceError:
@@ -166,7 +170,7 @@ def free_port() -> int:
 def clean_environment(**variables: str) -> dict[str, str]:
     """Return an environment that holds `variables` and, of this process's own, what any program needs."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, "PYTHONUNBUFFERED": "1", **variables}
+    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **variables}
 
 
 async def run_command(program: str, *arguments: str, **variables: str) -> tuple[int, str, str]:
