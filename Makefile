@@ -57,11 +57,12 @@ demo: install ## both services on this machine, offline model, until Ctrl-C (POR
 env: ## write .env for docker-compose.yml, with secrets of its own
 	@$(PYTHON) deploy/make_env.py
 
-# Most of the suite's time is spent waiting for processes to start, so more workers than cores are of use.
+# Most of the suite's time is spent waiting for processes to start, so more workers than cores are of use. Files keep their
+# order, browser tests first: where Docker Compose makes a network meanwhile, Chromium drops what it is loading.
 TEST_WORKERS ?= 3
 
 test: install ## the whole suite (PYTEST_ARGS are passed on; TEST_WORKERS=0 runs it in one process)
-	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 bench: install ## what is measured in docs/benchmarks.md (needs Docker and Chromium)
 	$(BIN)/python -m tests.bench.turn

@@ -12,6 +12,8 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+_START_MS: Final = 120_000
+"""Longest time that it may take to start, on a machine busy with other tests."""
 
 
 def require_browser() -> str:
@@ -35,7 +37,7 @@ async def running_browser() -> AsyncIterator[Browser]:
     # Chromium's own sandbox does not start for root, as which containers often run.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
+        browser = await playwright.chromium.launch(executable_path=path, args=arguments, timeout=_START_MS)
         try:
             yield browser
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -70,24 +71,30 @@ async def migrate(url: str) -> None:
         if engine.dialect.name == "sqlite":
             await _enter_wal(engine)
             if not await is_current(engine):
+                upgrade = _upgrading()
                 async with engine.begin() as connection:  # BEGIN IMMEDIATE is the lock
-                    await connection.run_sync(_upgrade)
+                    await connection.run_sync(upgrade)
         else:
             async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as lock:
                 # Held by the session, on a connection of its own: a migration may well commit in between.
                 await lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
                 if not await is_current(engine):
                     async with engine.connect() as connection:  # each migration is a transaction of its own
-                        await connection.run_sync(_upgrade)
+                        await connection.run_sync(_upgrading())
                 await lock.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
     finally:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrading() -> Callable[[Connection], None]:
+    """Return what brings a schema up to date.
+
+    Alembic is imported here and not by what is returned: for SQLite's lock others wait no longer than `WAIT_SECONDS`.
+    """
     from alembic import command
 
-    command.upgrade(alembic_config(connection), "head")
+    alembic_config()
+    return lambda connection: command.upgrade(alembic_config(connection), "head")
 
 
 async def _enter_wal(engine: "AsyncEngine") -> None:

@@ -13,7 +13,7 @@ from tests.integration.mcp_todo_server.conftest import mcp_client
 from tests.support.services import Service
 from tests.support.tokens import mcp_token
 
-WAIT_MS: Final = 20_000
+WAIT_MS: Final = 40_000
 """Longest time that anything on the page may take, on a machine busy with other tests."""
 
 
@@ -33,9 +33,13 @@ class Chat:
     async def tab(self, path: str | None = None) -> AsyncIterator["Chat"]:
         """Open another tab of the same browser, at this one's address unless another is given."""
         page = await self.page.context.new_page()
-        await page.goto(path or self.page.url)
+        await page.goto(path or await self.page.evaluate("location.href"))
         yield Chat(self.user, page, self.watch, self.service, self.todo)
         await page.close()
+
+    async def stands(self) -> None:
+        """Wait until the tasks are there, which are the last to come: nothing that loads them is to be cut off."""
+        await expect(self.tasks.locator(".date")).not_to_be_empty()
 
     def button(self, name: str) -> Locator:
         """A button of the page, by its whole name."""

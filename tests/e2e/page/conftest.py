@@ -4,7 +4,10 @@ The fixtures live as long as a test file, so its tests run in the module's event
 (`pytestmark = pytest.mark.asyncio(loop_scope="module")`). They keep apart by their users.
 """
 
+import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -13,6 +16,9 @@ from playwright.async_api import Browser
 from tests.e2e.page.stage import Stage, running_stage
 from tests.support.browser import running_browser
 from tests.support.openai_stub import OpenAIStub, running_openai_stub
+
+LONGEST_TEST: Final = dt.timedelta(minutes=2)
+"""Longest time that a test takes, on a machine busy with other tests."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -37,6 +43,16 @@ def stub(module_stub: OpenAIStub) -> OpenAIStub:
     module_stub.closed_early.clear()
     module_stub.answer = None
     return module_stub
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def today() -> dt.date:
+    """The day in UTC, the zone of users who named none. It is over after the test, not while that is under way."""
+    now = dt.datetime.now(dt.UTC)
+    midnight = dt.datetime.combine(now.date() + dt.timedelta(days=1), dt.time(), dt.UTC)
+    if (left := midnight - now) <= LONGEST_TEST:
+        await asyncio.sleep(left.total_seconds())
+    return dt.datetime.now(dt.UTC).date()
 
 
 @pytest.fixture(scope="module")

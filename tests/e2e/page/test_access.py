@@ -59,6 +59,7 @@ def axe(request: pytest.FixtureRequest) -> str:
 async def barriers(chat: Chat, axe: str) -> list[str]:
     """What axe-core finds wrong on the page and in its frames, and with which elements."""
     found: list[str] = []
+    await framed(chat)
     for frame in chat.page.frames:
         # What is still fading in has no contrast yet.
         await frame.evaluate(SETTLED)
@@ -68,6 +69,12 @@ async def barriers(chat: Chat, axe: str) -> list[str]:
         assert result["passes"], "axe has looked at nothing"
         found += [f"{each['id']}: {node['html']}" for each in result["violations"] for node in each["nodes"]]
     return found
+
+
+async def framed(chat: Chat) -> None:
+    """Wait until the frame, where there is one, has its document: nothing that is done in it before would last."""
+    if await chat.page.locator("iframe").count():
+        await chat.stands()
 
 
 async def full_conversation(chat: Chat, stub: OpenAIStub) -> None:
@@ -111,6 +118,7 @@ async def test_no_barrier_is_found_around_a_conversation(stage: Stage, stub: Ope
     user = f"user-{uuid.uuid4().hex}"
     seed(stage.chat_database, user, [Past("Shopping"), Past("Travel")])
     async with stage.visit(user, color_scheme=theme) as chat:
+        await chat.stands()
         await chat.button("Keyboard").click()
         await expect(chat.page.get_by_role("dialog", name="Keyboard")).to_be_visible()
         assert await barriers(chat, axe) == []
@@ -185,6 +193,7 @@ async def test_nothing_is_wider_than_the_screen(stage: Stage, stub: OpenAIStub, 
 
 async def fits(chat: Chat) -> None:
     """See that no page or frame scrolls sideways, and that nothing hangs out of it unless it scrolls by itself."""
+    await framed(chat)
     await chat.page.evaluate(SETTLED)
     for frame in chat.page.frames:
         wide = await frame.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
@@ -217,11 +226,10 @@ async def test_text_reads_in_its_own_direction(stage: Stage, stub: OpenAIStub) -
         stub.reply(Calls((Call("add_task", {"title": hebrew}),)), Say(arabic))
         await chat.ask(hebrew, "الخبز")
         for text in (chat.page.get_by_text("الخبز"), chat.questions.last, chat.title):
-            assert await text.first.evaluate("(element) => getComputedStyle(element).direction") == "rtl"
+            await expect(text.first).to_have_css("direction", "rtl")
         stub.reply(Say("In English."))
         await chat.ask("in English", "In English.")
-        last = chat.answer.get_by_text("In English.")
-        assert await last.evaluate("(element) => getComputedStyle(element).direction") == "ltr"
+        await expect(chat.answer.get_by_text("In English.")).to_have_css("direction", "ltr")
         await chat.composer.fill(hebrew)
         assert await chat.composer.evaluate("(element) => element.matches(':dir(rtl)')")
 
@@ -247,7 +255,7 @@ async def test_nothing_moves_where_the_user_wants_no_motion(stage: Stage, stub: 
             await expect(chat.answer).to_have_text("One two")
             if wish == "no-preference":
                 # What moves depends on how soon the answer comes, but something does for as long as it is written.
-                await chat.page.wait_for_function("moved.length > 0")
+                await chat.page.wait_for_function("() => moved.length > 0")
             hold.set()
             await chat.settled()
             if wish == "reduce":

@@ -38,6 +38,7 @@ def variables() -> dict[str, str]:
     return {"DEMO_MODE": "1", "MODEL_PROVIDER": "offline", "TOKEN_COOKIE": ""}
 
 
+@pytest.mark.usefixtures("today")
 async def test_a_first_visit_to_a_finished_task_with_the_mouse(stage: Stage) -> None:
     async with stage.visit(DEMO_USER, token="") as chat:
         await expect(chat.page.get_by_text("built-in offline assistant")).to_be_visible()
@@ -53,11 +54,13 @@ async def test_a_first_visit_to_a_finished_task_with_the_mouse(stage: Stage) -> 
         await expect(chat.box("Buy milk")).to_have_count(0)
         await chat.tasks.get_by_role("button", name="Done", exact=True).click()
         await expect(chat.box("Buy milk")).to_be_checked()
+        await expect(chat.tasks.locator(".busy")).to_have_count(0)
         assert "Buy milk" in await chat.titles_on_server(status="completed")
 
 
 async def test_a_first_visit_to_a_finished_task_with_the_keyboard(stage: Stage) -> None:
     async with stage.visit(DEMO_USER, token="") as chat:
+        await chat.stands()
         await tab_to(chat, chat.composer)
         await chat.page.keyboard.type("add call Ada, due tomorrow")
         await chat.page.keyboard.press("Enter")

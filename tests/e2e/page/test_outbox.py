@@ -4,10 +4,12 @@ import asyncio
 
 import httpx
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Page, Response, Route, expect
 
-from tests.e2e.page.chat import Chat
+from tests.e2e.page.chat import WAIT_MS, Chat
 from tests.e2e.page.stage import Stage
+from tests.integration.chat_api.conftest import REQUEST_SECONDS
+from tests.integration.chat_api.runs.requests.callers import until
 from tests.support.openai_stub import Fail, OpenAIStub, Say
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -18,10 +20,16 @@ REFUSED = ("429",)
 """What the browser says of a message that was refused."""
 
 
-async def slowly(route: Route) -> None:
-    """Let a request through after everything that does not wait for it."""
-    await asyncio.sleep(1.5)
-    await route.continue_()
+async def held_back(page: Page, address: str) -> asyncio.Event:
+    """Let a page's requests of this address, those under way and later ones, through when the event is set."""
+    free = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await free.wait()
+        await route.continue_()
+
+    await page.route(address, hold)
+    return free
 
 
 async def refuse(route: Route) -> None:
@@ -31,9 +39,13 @@ async def refuse(route: Route) -> None:
 
 
 async def said_by_user(chat: Chat) -> list[list[str]]:
-    """What the server has of the user's words, by conversation."""
-    async with chat.api() as api:
-        conversations = (await api.read("conversations"))["items"]
+    """What the server has of the user's words, by conversation, when it is no more at work on any of them."""
+    async with chat.api() as api, asyncio.timeout(WAIT_MS / 1000):
+        while True:
+            conversations = (await api.read("conversations"))["items"]
+            if not any(each["active_run_id"] for each in conversations):
+                break
+            await asyncio.sleep(0.05)
         said = [await api.said(each["id"]) for each in conversations]
     return sorted([text for role, text in messages if role == "user"] for messages in said)
 
@@ -42,21 +54,22 @@ async def test_a_message_sent_before_the_history_has_come_stays_and_streams(stag
     async with stage.visit() as chat:
         stub.reply(Say("Hello."))
         await chat.ask("hello", "Hello.")
-        await chat.page.route("**/messages*", slowly)
+        history = await held_back(chat.page, "**/messages*")
         await chat.page.reload()
         hold = asyncio.Event()
         stub.reply(Say(COUNT, hold=hold))
         await chat.say("count")
         await expect(chat.answers).to_have_text([HALF])
+        history.set()
         await expect(chat.answers).to_have_text(["Hello.", HALF])
         hold.set()
         await expect(chat.answers).to_have_text(["Hello.", COUNT])
         await expect(chat.questions).to_have_text(["hello", "count"])
 
 
-@pytest.mark.parametrize("slow", ["**/messages*", "**/chat"])
+@pytest.mark.parametrize(("slow", "shown"), [("**/messages*", [HALF]), ("**/chat", ["Hello.", HALF])])
 async def test_a_reload_before_the_message_was_confirmed_shows_it_once(
-    stage: Stage, stub: OpenAIStub, slow: str
+    stage: Stage, stub: OpenAIStub, slow: str, shown: list[str]
 ) -> None:
     async with stage.visit() as chat:
         stub.reply(Say("Hello."))
@@ -68,7 +81,7 @@ async def test_a_reload_before_the_message_was_confirmed_shows_it_once(
             request = route.request
             headers = await request.all_headers()
             async with (
-                httpx.AsyncClient(trust_env=False) as http,
+                httpx.AsyncClient(trust_env=False, timeout=REQUEST_SECONDS) as http,
                 http.stream("POST", request.url, content=request.post_data or "", headers=headers),
             ):
                 arrived.set()
@@ -76,10 +89,12 @@ async def test_a_reload_before_the_message_was_confirmed_shows_it_once(
         await chat.page.route("**/chat", lose, times=1)
         stub.reply(Say(COUNT, hold=hold))
         await chat.say("count")
-        await arrived.wait()
-        await chat.page.route(slow, slowly)
-        async with chat.page.expect_response("**/chat"):
-            await chat.page.reload()
+        await until(arrived.is_set)
+        slower = await held_back(chat.page, slow)
+        await chat.page.reload()
+        await expect(chat.answers).to_have_text(shown)
+        async with chat.page.expect_response(slow):
+            slower.set()
         await expect(chat.answers).to_have_text(["Hello.", HALF])
         await expect(chat.questions).to_have_text(["hello", "count"])
         hold.set()
@@ -90,16 +105,22 @@ async def test_a_reload_before_the_message_was_confirmed_shows_it_once(
 async def test_a_second_tab_sends_what_waits_to_the_right_conversations(stage: Stage, stub: OpenAIStub) -> None:
     async with stage.visit() as chat:
         stub.answer = lambda _: Say("Yes.")
-        await chat.page.route("**/chat", slowly)
+        taken: list[Response] = []
+        chat.page.context.on("response", lambda each: taken.append(each) if each.url.endswith("/chat") else None)
+        first = await held_back(chat.page, "**/chat")
         await chat.say("alpha")
         await expect(chat.questions).to_have_text(["alpha"])
         await chat.begin()
         await expect(chat.turns).to_have_count(0)
         await chat.say("beta")
+        await expect(chat.questions).to_have_text(["beta"])
         async with chat.tab("/") as other:
             await expect(other.answer).to_have_text("Yes.")
+            first.set()
             await expect(chat.answer).to_have_text("Yes.")
             await expect(chat.questions).to_have_text(["beta"])
+            # Each tab has sent both.
+            await until(lambda: len(taken) == 4)
         assert await said_by_user(chat) == [["alpha"], ["beta"]]
 
 
@@ -124,7 +145,7 @@ async def test_a_conversation_is_not_torn_apart_while_it_gets_its_number(stage: 
         await chat.page.route("**/runs/**", unanswered)
         await chat.say("alpha")
         await chat.say("beta")
-        await begun.wait()
+        await until(begun.is_set)
         await expect(chat.questions).to_have_text(["alpha", "beta"])
         # Taken away, the route would let what it holds go on, and the number be known before the page is left.
         left = True
@@ -138,6 +159,7 @@ async def test_no_refused_words_are_lost_by_a_reload(stage: Stage, stub: OpenAIS
         await chat.page.route("**/chat", refuse)
         for words in ("first", "second"):
             await chat.say(words)
+            await expect(chat.questions.last).to_have_text(words)
             await expect(chat.status).to_contain_text("Too many messages.")
         await chat.composer.fill("draft")
         await chat.page.reload()
@@ -174,9 +196,11 @@ async def test_a_stop_that_overtakes_a_retry_stops_it(stage: Stage, stub: OpenAI
         await chat.say("count")
         await expect(chat.button("Try again")).to_be_visible()
         stub.reply(Say(COUNT, hold=asyncio.Event()))
-        await chat.page.route("**/retry", slowly)
+        retry = await held_back(chat.page, "**/retry")
         await chat.button("Try again").click()
-        await chat.button("Stop the answer").click()
+        async with chat.page.expect_response("**/cancel"):
+            await chat.button("Stop the answer").click()
+        retry.set()
         await expect(chat.status).to_contain_text("Stopped.")
         await chat.settled()
 
@@ -192,7 +216,7 @@ async def test_what_is_refused_behind_the_readers_back_comes_back(stage: Stage, 
 
         await chat.page.route("**/chat", refuse_later, times=1)
         await chat.say("alpha")
-        await asked.wait()
+        await until(asked.is_set)
         await chat.page.get_by_role("button", name="New conversation").click()
         await expect(chat.questions).to_have_count(0)
         looked_away.set()

@@ -13,12 +13,14 @@ from tests.e2e.page.chat import Chat
 from tests.e2e.page.payloads import MARKDOWN, TEXTS
 from tests.e2e.page.seeding import Past, seed
 from tests.e2e.page.stage import Stage
+from tests.integration.chat_api.conftest import REQUEST_SECONDS
+from tests.integration.chat_api.runs.requests.callers import until
 from tests.support.openai_stub import Call, Calls, OpenAIStub, Say
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-HARM_MS: Final = 1_000
-"""Longest that a sample is given to do harm."""
+HARM_MS: Final = (1_000, 10_000)
+"""Longest that a sample is given to do harm, and once more where a busy machine has left too few the time for it."""
 PART: Final = 20
 """Samples in one conversation: a page reads at least as many turns at once."""
 MARKS: Final = """() => {
@@ -56,7 +58,7 @@ async def test_the_samples_do_harm_where_nothing_stops_them(stage: Stage) -> Non
     """Else the tests below would prove nothing."""
     context = await stage.browser.new_context()
     caught: list[str] = []
-    harmful: list[str] = []
+    harmful: set[str] = set()
 
     async def catch(route: Route) -> None:
         caught.append(route.request.url)
@@ -66,20 +68,24 @@ async def test_the_samples_do_harm_where_nothing_stops_them(stage: Stage) -> Non
         caught.append(dialog.message)
         await dialog.dismiss()
 
-    await context.route("**/*", catch)
-    context.on("dialog", dismiss)
-    for text in TEXTS:
+    async def does_harm(text: str, wait_ms: int) -> bool:
         page = await context.new_page()
         caught.clear()
         await page.set_content(f"<!doctype html><div title='{text}'>{text}</div>", wait_until="commit")
         try:
-            await page.wait_for_function("window.stolen !== undefined", timeout=HARM_MS)
+            await page.wait_for_function("window.stolen !== undefined", timeout=wait_ms)
         except PlaywrightError:  # nothing is stolen so far, or the page itself is gone
-            if not caught:
-                continue
+            return bool(caught)
         finally:
             await page.close()
-        harmful.append(text)
+        return True
+
+    await context.route("**/*", catch)
+    context.on("dialog", dismiss)
+    for wait_ms in HARM_MS:
+        harmful |= {text for text in TEXTS if text not in harmful and await does_harm(text, wait_ms)}
+        if len(harmful) >= len(TEXTS) // 2:
+            break
     await context.close()
     assert len(harmful) >= len(TEXTS) // 2, harmful
 
@@ -94,6 +100,7 @@ async def test_messages_answers_and_titles_stay_text(stage: Stage) -> None:
         [*pasts, *(Past(f"Part {len(part)}", [(text, text) for text in part]) for part in parts)],
     )
     async with stage.visit(user) as chat:
+        await chat.stands()
         await expect(chat.conversation("Part").first).to_be_visible()
         assert (await chat.titles())[len(parts) :] == [*reversed(TEXTS)]
         for place, part in enumerate(reversed(parts)):
@@ -113,6 +120,7 @@ async def test_messages_answers_and_titles_stay_text(stage: Stage) -> None:
 
 async def test_an_answer_is_as_harmless_while_it_streams(stage: Stage, stub: OpenAIStub) -> None:
     async with stage.visit() as chat:
+        await chat.stands()
         for text in MARKDOWN[-9:]:
             stub.reply(Say(f"{text} and so on", pause_seconds=0.005))
             await chat.ask(f"say {uuid.uuid4()}", "and so on")
@@ -189,14 +197,14 @@ async def test_the_policy_lets_nothing_but_the_page_itself_run(stage: Stage) -> 
         fetched = "(address) => fetch(address).then(() => 'fetched', () => 'refused')"
         assert await chat.page.evaluate(fetched, "http://127.0.0.1:9/") == "refused"
         assert await chat.page.evaluate("window.stolen ?? false") is False
-        assert len(chat.watch.complaints) >= 5
+        await until(lambda: len(chat.watch.complaints) >= 5)
         # What the policy refused was asked for and never sent.
-        chat.watch.requests.clear()
+        chat.watch.allow("http://127.0.0.1:9")
 
 
 async def headers_of(stage: Stage, path: str) -> httpx.Headers:
     """What comes with a document or a file that anybody may have."""
-    async with httpx.AsyncClient(base_url=stage.chat.base_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=stage.chat.base_url, timeout=REQUEST_SECONDS, trust_env=False) as http:
         answer = await http.get(path)
     assert answer.status_code == 200
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -8,6 +8,7 @@ from playwright.async_api import expect
 
 from tests.e2e.page.chat import Chat
 from tests.e2e.page.stage import Stage
+from tests.integration.chat_api.runs.requests.callers import until
 from tests.support.openai_stub import Call, Calls, Cut, Fail, OpenAIStub, Say
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -61,6 +62,7 @@ async def test_stop_keeps_what_was_said_and_closes_the_models_answer(stage: Stag
         await chat.settled()
         await expect(chat.turns.last).to_contain_text("Stopped.")
         await expect(chat.answer).to_have_text(HALF)
+        await until(lambda: bool(stub.closed_early))
         assert [closed.request for closed in stub.closed_early] == [0]
         async with chat.api() as api:
             assert [run["status"] for run in await api.runs(1)] == ["cancelled"]
@@ -133,6 +135,7 @@ async def test_a_message_sent_meanwhile_waits_its_turn(stage: Stage, stub: OpenA
         hold.set()
         await expect(chat.answers.nth(0)).to_have_text(COUNT)
         await expect(chat.answers.nth(1)).to_have_text("Nine.")
+        await chat.settled()
         async with chat.api() as api:
             assert [content for _, content in await api.said(1)] == ["count", COUNT, "and then?", "Nine."]
 
@@ -150,6 +153,7 @@ async def test_shift_enter_writes_a_line_and_nothing_is_sent_of_blanks(stage: St
         await chat.composer.press_sequentially("two")
         await chat.composer.press("Enter")
         await expect(chat.answer).to_have_text("Two lines.")
+        await chat.settled()
         async with chat.api() as api:
             assert (await api.said(1))[0] == ("user", "one\ntwo")
 
@@ -221,6 +225,7 @@ async def test_a_failure_says_what_happened_and_goes_on_where_it_was(stage: Stag
         stub.reply(Say("Added it."))
         await chat.status.get_by_role("button", name="Try again").click()
         await expect(chat.answer).to_have_text("Added it.")
+        await chat.settled()
         await expect(chat.status).to_be_hidden()
         assert await chat.titles_on_server() == ["Buy milk"]
         async with chat.api() as api:

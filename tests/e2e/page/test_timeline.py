@@ -82,7 +82,7 @@ async def test_a_run_is_shown_step_by_step(stage: Stage, stub: OpenAIStub) -> No
             assert re.fullmatch(r"[\d.]+m?s", await row.locator(".took > span").inner_text())
         await chat.page.get_by_role("link", name="Back to the conversation").click()
         await expect(chat.answer).to_contain_text("Added.")
-        assert chat.page.url.endswith(f"/?c={run['conversation_id']}")
+        await expect(chat.page).to_have_url(f"/?c={run['conversation_id']}")
 
 
 async def test_the_keyboard_opens_what_a_tool_was_given_and_answered(stage: Stage, stub: OpenAIStub) -> None:
@@ -94,6 +94,7 @@ async def test_the_keyboard_opens_what_a_tool_was_given_and_answered(stage: Stag
         await expect(tool.locator("pre").first).to_be_hidden()
         await tool.locator("summary").focus()
         await chat.page.keyboard.press("Enter")
+        await expect(tool.locator("pre").first).to_be_visible()
         shown = [json.loads(text) for text in await tool.locator("pre").all_inner_texts()]
         assert shown == [{"title": "Buy milk"}, run["tool_calls"][0]["result"]]
         model = step(chat, "Model call gave the answer")

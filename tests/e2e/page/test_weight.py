@@ -8,6 +8,7 @@ from playwright.async_api import Request, expect
 
 from tests.e2e.page.measures import cold_load
 from tests.e2e.page.stage import Stage
+from tests.integration.chat_api.conftest import REQUEST_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,7 +38,7 @@ async def test_a_second_visit_asks_what_has_changed(stage: Stage) -> None:
 
 
 async def test_what_other_people_wrote_is_named(stage: Stage) -> None:
-    async with httpx.AsyncClient(base_url=stage.chat.base_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=stage.chat.base_url, timeout=REQUEST_SECONDS, trust_env=False) as http:
         answer = await http.get("/static/licences.txt")
     assert answer.headers["Content-Type"].startswith("text/plain")
     for package in ("dompurify", "marked", "@modelcontextprotocol/ext-apps"):

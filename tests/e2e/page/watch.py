@@ -9,6 +9,8 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Request
 
 _COMPLAINTS: Final = {"error", "warning", "assert"}
 _NO_NETWORK: Final = {"about", "blob", "data"}
+_NOT_THE_PAGES: Final = "net::ERR_NETWORK_CHANGED"
+"""Chromium drops what it is about to connect when the machine's addresses change, as with every container's start."""
 
 
 class Watch:
@@ -43,7 +45,7 @@ class Watch:
         return parts.scheme in _NO_NETWORK or f"{parts.scheme}://{parts.netloc}" in self._origins
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in _COMPLAINTS:
+        if message.type in _COMPLAINTS and _NOT_THE_PAGES not in message.text:
             self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     def _catch(self, error: WebError) -> None:

@@ -21,7 +21,8 @@ from tests.support.node import npm_packages
 from tests.support.services import Service, running_todo_server
 from tests.support.tokens import mcp_token
 
-WAIT_MS = 10_000
+WAIT_MS = 30_000
+"""Longest time that a test waits for anything, on a machine busy with other tests."""
 
 
 @dataclass
@@ -149,6 +150,7 @@ async def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     """A browser, a todo server and a host's site for all tests of a file."""
     cache = request.config.cache
     assert cache is not None
+    expect.set_options(timeout=WAIT_MS)
     async with running_browser() as browser:
         packages = npm_packages(Path(__file__).parent / "npm", cache)
         folder = tmp_path_factory.mktemp("widget")

@@ -10,7 +10,7 @@ from mcp_todo_server.widget.page import RESOURCE_URI
 from playwright.async_api import expect
 from starlette.responses import Response
 
-from tests.e2e.widget.conftest import Stage, Widget
+from tests.e2e.widget.conftest import WAIT_MS, Stage, Widget
 from tests.e2e.widget.site import Forward, ToolCall
 from tests.integration.mcp_todo_server.conftest import mcp_client
 from tests.support.tokens import mcp_token
@@ -98,7 +98,9 @@ async def test_the_policy_lets_nothing_but_the_page_itself_in(stage: Stage) -> N
         assert await widget.frame.evaluate(injected) is False
         fetched = "fetch('/mcp').then(() => 'fetched', () => 'refused')"
         assert await widget.frame.evaluate(fetched) == "refused"
-        assert any("script-src" in complaint for complaint in widget.complaints)
+        async with asyncio.timeout(WAIT_MS / 1000):
+            while not any("script-src" in complaint for complaint in widget.complaints):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
 
 async def test_messages_of_other_windows_are_not_listened_to(stage: Stage) -> None:
@@ -292,8 +294,9 @@ async def test_it_works_in_the_older_era_of_the_protocol_too(stage: Stage) -> No
 async def test_the_host_hears_of_the_height_and_can_show_the_full_screen(stage: Stage) -> None:
     context = {"availableDisplayModes": ["inline", "fullscreen"], "displayMode": "inline"}
     async with stage.widget({"title": "Buy milk"}, context=context) as widget:
-        await expect(widget.box("Buy milk")).to_be_visible()
-        before = (await widget.host("heights"))[-1]
+        await widget.settled()
+        before = await widget.frame.evaluate("Math.ceil(document.documentElement.getBoundingClientRect().height)")
+        await widget.page.wait_for_function("(height) => host.heights.at(-1) === height", arg=before)
         for number in range(5):
             await widget.call("add_task", title=f"Task {number}")
         await widget.button("Refresh").click()

@@ -254,8 +254,9 @@ async def test_an_approval_that_expired_is_joined_by_whoever_cancels_it(
         as_user(service, user_id) as user,
     ):
         thread = Thread(user)
+        # Said as soon as the approval has expired, however soon that is.
+        stub.answer = lambda _: Say("Too late.")
         run_id, (call,) = await asked(thread, stub, "milk")
-        stub.reply(Say("Too late."))
         while (await user.read(f"runs/{run_id}"))["status"] != "completed":  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         problem(await thread.post(resume=[approved(call)]), 409, "already-decided")

@@ -24,7 +24,7 @@ from tests.support.openai_stub import OpenAIStub, running_openai_stub
 from tests.support.services import Service, running_chat_api, running_todo_server
 from tests.support.tokens import user_token
 
-REQUEST_SECONDS = 30
+REQUEST_SECONDS = 60
 
 
 class ChatUser:

@@ -18,6 +18,8 @@ from tests.support.services import Service
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MAX_TOOL_ROUNDS = 3
+MODEL_SECONDS = 3
+"""A time-out that a test can wait for, and that a busy machine does not run into which is held up for two seconds."""
 MAX_REQUESTS = 3
 """A model call and its two repeats."""
 AT_ONCE = {"retry-after-ms": "1"}
@@ -222,20 +224,20 @@ async def test_a_model_that_sleeps_is_504_after_model_timeout_seconds(
 ) -> None:
     url = new_database("sqlite")
     async with (
-        running_chat(url, todo, stub, api, MODEL_TIMEOUT_SECONDS="1") as service,
+        running_chat(url, todo, stub, api, MODEL_TIMEOUT_SECONDS=f"{MODEL_SECONDS}") as service,
         as_user(service, user_id) as ann,
     ):
         await hold_to_contract(ann.http)
-        for replies, delay in ([Say("too late")], 3.0), ([Fail(429, headers={"retry-after": "30"})] * 9, 0.0):
+        for replies, delay in ([Say("too late")], 300.0), ([Fail(429, headers={"retry-after": "60"})] * 9, 0.0):
             stub.delay_seconds = delay
             stub.reply(*replies)
             started = time.monotonic()
             response = await ann.send("hi")
-            assert 1 <= time.monotonic() - started < 3
+            assert time.monotonic() - started >= MODEL_SECONDS
             stub.script.clear()
             run = await failed_run(ann, response, 504, "model-timeout", "hi")
             assert row_counts(url)["messages"] % 2 == 0
             stub.delay_seconds = 0.0
             await goes_on(ann, stub, run["conversation_id"])
         # Between a tool's outcome and the model's last words, too.
-        assert await fails(ann, stub, url, Fail(429, headers={"retry-after": "30"}), status=504) == 1
+        assert await fails(ann, stub, url, Fail(429, headers={"retry-after": "60"}), status=504) == 1

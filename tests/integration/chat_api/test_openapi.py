@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tests.integration.chat_api.conftest import ChatUser
+from tests.integration.chat_api.conftest import REQUEST_SECONDS, ChatUser
 from tests.support.openai_stub import Call, Fail, OpenAIStub, Say
 from tests.support.openapi import Contract, hold_to_contract
 from tests.support.problems import MEDIA_TYPE
@@ -62,7 +62,7 @@ STREAMED = {
 @pytest_asyncio.fixture(loop_scope="module")
 async def document(chat: Service) -> dict[str, Any]:
     """The document as it is served."""
-    async with httpx.AsyncClient(base_url=chat.base_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=chat.base_url, timeout=REQUEST_SECONDS, trust_env=False) as http:
         served: dict[str, Any] = (await http.get("/openapi.json")).json()
     return served
 

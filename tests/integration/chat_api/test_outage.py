@@ -28,6 +28,10 @@ from tests.support.tokens import SECRET
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ADD = Call("add_task", {"title": "milk"})
+TOOL_SECONDS = 3
+"""A time-out that a test can wait for, and that a busy machine does not run into which is held up for two seconds."""
+RESTART_SECONDS = 60
+"""Longest time that a restart may take on a machine busy with other tests."""
 TOKEN_BEGINNING = "eyJ"
 FORWARDED_HEADERS = ("content-type", "mcp-protocol-version")
 
@@ -86,7 +90,7 @@ async def proxy(front: tuple[Front, str]) -> AsyncIterator[TcpProxy]:
 async def chat(module_database_url: str, proxy: TcpProxy, module_stub: OpenAIStub) -> AsyncIterator[Service]:
     """One chat-api, never restarted, that reaches the todo server through proxy and front."""
     url = f"http://127.0.0.1:{proxy.port}/mcp"
-    variables = {"TOOL_TIMEOUT_SECONDS": "1", **module_stub.environment()}
+    variables = {"TOOL_TIMEOUT_SECONDS": f"{TOOL_SECONDS}", **module_stub.environment()}
     async with running_chat_api(module_database_url, url, **variables) as service:
         yield service
 
@@ -141,17 +145,22 @@ async def test_a_todo_server_that_hangs_is_504_and_back_without_a_restart(
     proxy.freeze()
     started = time.monotonic()
     conversation = await fails(ann, stub, module_database_url, 504, "todo-server-timeout")
-    assert 1 <= time.monotonic() - started < 4
+    assert time.monotonic() - started >= TOOL_SECONDS
     await proxy.cut()
     await proxy.mend()
     await works(ann, stub, todo, conversation)
 
+    over = asyncio.Event()
+
     async def sleep(_: Request, __: Callable[[], Awaitable[Response]]) -> Response:
-        await asyncio.sleep(2)
+        await over.wait()
         return Response(status_code=500)
 
     mended.answer = sleep
-    conversation = await fails(ann, stub, module_database_url, 504, "todo-server-timeout")
+    try:
+        conversation = await fails(ann, stub, module_database_url, 504, "todo-server-timeout")
+    finally:
+        over.set()
     mended.answer = None
     await works(ann, stub, todo, conversation)
 
@@ -167,7 +176,7 @@ async def test_a_listener_that_accepts_and_says_nothing_is_504(
 
     listener = await asyncio.start_server(say_nothing, "127.0.0.1")
     port = listener.sockets[0].getsockname()[1]
-    variables = {"TOOL_TIMEOUT_SECONDS": "1", **stub.environment()}
+    variables = {"TOOL_TIMEOUT_SECONDS": f"{TOOL_SECONDS}", **stub.environment()}
     async with (
         running_chat_api(module_database_url, f"http://127.0.0.1:{port}/mcp", **variables) as service,
         as_user(service, user_id) as user,
@@ -228,17 +237,16 @@ async def test_a_todo_server_with_another_secret_is_503_and_the_log_says_so_with
 ) -> None:
     url = sqlite_database(tmp_path_factory.mktemp("other"))
     other_secret = "another-secret-of-the-tests-0123456789"
-    async with running_todo_server(url, BETTER_AUTH_SECRET=other_secret) as todo:
-        variables = {"TOOL_TIMEOUT_SECONDS": "2", **stub.environment()}
-        async with (
-            running_chat_api(module_database_url, todo.mcp_url, **variables) as chat,
-            as_user(chat, user_id) as ann,
-        ):
-            await fails(ann, stub, module_database_url, 503, "todo-server-unavailable")
-            assert "BETTER_AUTH_SECRET" in chat.log
-            for service in (chat, todo):
-                for secret in (TOKEN_BEGINNING, SECRET, other_secret):
-                    assert secret not in service.log
+    async with (
+        running_todo_server(url, BETTER_AUTH_SECRET=other_secret) as todo,
+        running_chat_api(module_database_url, todo.mcp_url, **stub.environment()) as chat,
+        as_user(chat, user_id) as ann,
+    ):
+        await fails(ann, stub, module_database_url, 503, "todo-server-unavailable")
+        assert "BETTER_AUTH_SECRET" in chat.log
+        for service in (chat, todo):
+            for secret in (TOKEN_BEGINNING, SECRET, other_secret):
+                assert secret not in service.log
 
 
 @pytest.mark.parametrize("took_effect", [True, False], ids=["after its effect", "before its effect"])
@@ -261,11 +269,13 @@ async def test_a_todo_server_restarted_in_the_middle_of_a_call_makes_exactly_one
             return Response("gone", 502, media_type="text/plain")
 
         front.answer = die_in_the_call
+        patience = {"TOOL_TIMEOUT_SECONDS": f"{RESTART_SECONDS}"}
         async with (
             served(Starlette(routes=[Route("/mcp", front.serve, methods=["POST"])])) as address,
-            running_chat_api(sqlite_database(folder), f"{address}/mcp", **stub.environment()) as chat,
+            running_chat_api(sqlite_database(folder), f"{address}/mcp", **patience, **stub.environment()) as chat,
             as_user(chat, user_id) as ann,
         ):
+            ann.http.timeout = httpx.Timeout(2 * RESTART_SECONDS)
             stub.reply(ADD, Say("Added."))
             answer = await ann.say("add milk")
             await restarts[0]

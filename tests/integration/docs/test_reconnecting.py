@@ -51,7 +51,9 @@ async def test_the_shown_client_sends_once_and_shows_every_event_once(tmp_path: 
     assert matches_text(re.sub(r"#\d+", "#1", client.result.text), output.decode())
     assert len(page["items"]) == 1
     assert [message["content"] for message in messages] == ["Added #1 buy a map.", "add buy a map"]
-    assert [request.split(" ")[0] for request in requests] == ["POST", "POST", "GET", "GET"]
+    methods = [request.split(" ")[0] for request in requests]
+    # Where the client was held up, it may have found the second answer broken before it had read an event of it.
+    assert methods in (["POST", "POST", "GET", "GET"], ["POST", "POST", "POST", "GET"])
 
 
 @asynccontextmanager

@@ -156,9 +156,9 @@ async def test_a_closed_feed_ends_every_subscription_present_and_future(closing:
         waiting = told(subscription)
         await asyncio.sleep(0)
         closing.close()
-        assert await asyncio.wait_for(waiting, 1) is None
+        assert await asyncio.wait_for(waiting, 20) is None
     async with closing.subscribed("ann", [TASKS]) as late:
-        assert await asyncio.wait_for(late.changed(), 1) is None
+        assert await asyncio.wait_for(late.changed(), 20) is None
 
 
 async def test_transactions_of_several_changes_never_wait_for_each_other_in_a_circle(todo: Todo) -> None:

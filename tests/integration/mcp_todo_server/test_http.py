@@ -21,6 +21,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 AUDIENCE = "mcp-todo-server"
+DAY = 86_400
+"""Parameters are made long before the tests run."""
 
 Post = Callable[..., Awaitable[httpx2.Response]]
 
@@ -39,7 +41,7 @@ def post(server: Service) -> Post:
 
 
 def signed(**claims: Any) -> str:
-    return jwt.encode({"sub": "ann", "aud": AUDIENCE, "exp": time.time() + 86400, **claims}, SECRET, "HS256")
+    return jwt.encode({"sub": "ann", "aud": AUDIENCE, "exp": time.time() + DAY, **claims}, SECRET, "HS256")
 
 
 async def test_a_good_token_is_let_in(post: Post, user: str) -> None:
@@ -52,14 +54,14 @@ async def test_a_good_token_is_let_in(post: Post, user: str) -> None:
     ("token", "reason"),
     [
         ("abc", "malformed"),
-        (user_token("ann"), "no aud"),
+        (user_token("ann", lifetime_seconds=DAY), "no aud"),
         (signed(aud="chat-api"), "audience"),
         (signed(exp=time.time() - 3600), "expired"),
-        (signed(nbf=time.time() + 86400), "not valid yet"),
-        (mcp_token("ann", secret="another-secret-of-the-tests-0123456789"), "signature"),
-        (jwt.encode({"sub": "ann", "aud": AUDIENCE, "exp": time.time() + 86400}, "", "none"), "algorithm"),
+        (signed(nbf=time.time() + DAY), "not valid yet"),
+        (mcp_token("ann", secret="another-secret-of-the-tests-0123456789", lifetime_seconds=DAY), "signature"),
+        (jwt.encode({"sub": "ann", "aud": AUDIENCE, "exp": time.time() + DAY}, "", "none"), "algorithm"),
         (signed(sub=""), "sub"),
-        (jwt.encode({"aud": AUDIENCE, "exp": time.time() + 86400}, SECRET, "HS256"), "no sub"),
+        (jwt.encode({"aud": AUDIENCE, "exp": time.time() + DAY}, SECRET, "HS256"), "no sub"),
         (jwt.encode({"aud": AUDIENCE, "sub": "ann"}, SECRET, "HS256"), "no exp"),
     ],
 )
@@ -83,7 +85,7 @@ async def test_without_a_token_the_answer_names_the_scheme(server: Service, head
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
 async def test_only_post_means_anything(server: Service, token: str, method: str) -> None:
-    async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
         response = await http.request(method, server.mcp_url, headers={"authorization": f"Bearer {token}", **HEADERS})
     assert response.status_code == 405
     assert response.headers["allow"] == "POST"

@@ -359,10 +359,11 @@ async def test_what_a_killed_server_had_committed_is_told_though_nobody_heard_it
 
         sending = asyncio.create_task(send_and_hear_nothing())
         stored: EffectRow | None = None
-        while stored is None:
-            await asyncio.sleep(0.002)
-            async with database.reading() as session:
-                stored = await session.get(EffectRow, (user, key))
+        async with asyncio.timeout(60):
+            while stored is None:
+                await asyncio.sleep(0.002)
+                async with database.reading() as session:
+                    stored = await session.get(EffectRow, (user, key))
         await service.kill()
         await asyncio.gather(sending, return_exceptions=True)
         await service.restart()

@@ -111,7 +111,7 @@ async def test_a_signal_ends_it_while_its_input_is_open(tmp_path: Path, number: 
     process.stdin.write(json.dumps(initialize).encode() + b"\n")
     await asyncio.wait_for(process.stdout.readline(), 30)
     process.send_signal(number)
-    assert await asyncio.wait_for(process.wait(), 5) == 0
+    assert await asyncio.wait_for(process.wait(), 20) == 0
     assert process.stderr is not None
     assert b"Traceback" not in await process.stderr.read()
 
@@ -133,7 +133,7 @@ async def test_nothing_but_the_protocol_stands_on_standard_output(tmp_path: Path
         if "id" in message:
             lines.append(json.loads(await asyncio.wait_for(process.stdout.readline(), 30)))
     process.stdin.close()
-    rest, _ = await asyncio.wait_for(process.communicate(), 15)
+    rest, _ = await asyncio.wait_for(process.communicate(), 20)
     assert rest == b""
     assert [line["id"] for line in lines] == [1, 2, 3]
     assert process.returncode == 0

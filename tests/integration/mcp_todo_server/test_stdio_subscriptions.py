@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mcp import Client
+from mcp.client import stdio as stdio_of_the_sdk
 from mcp.client.session import IncomingMessage
 from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.shared.subscriptions import ResourceUpdated
@@ -16,7 +17,8 @@ from tests.integration.mcp_todo_server.conftest import stdio
 pytestmark = pytest.mark.filterwarnings(f"ignore::{MCPDeprecationWarning.__module__}.MCPDeprecationWarning")
 
 TASKS, TODAY = "todo://tasks", "todo://today"
-SOON = 1.0
+AT_LAST = 20.0
+"""Seconds after which nothing is told any more, on a machine that is busy with other tests."""
 QUIET = 1.25
 
 
@@ -31,7 +33,7 @@ class Ear:
             self.told.put_nowait(message.params.uri)
 
     async def hears(self, *uris: str) -> None:
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(AT_LAST):
             assert {await self.told.get() for _ in uris} == set(uris)
 
     async def hears_nothing(self) -> None:
@@ -87,14 +89,17 @@ async def test_a_modern_client_listens(tmp_path: Path) -> None:
     ):
         async with ears.listen(resource_subscriptions=[TASKS]) as subscription:
             await add(hands, "heard")
-            assert await asyncio.wait_for(anext(subscription), SOON) == ResourceUpdated(TASKS)
+            assert await asyncio.wait_for(anext(subscription), AT_LAST) == ResourceUpdated(TASKS)
         await add(ears, "the connection goes on")
     assert "Traceback" not in (tmp_path / "stderr.log").read_text()
 
 
-async def test_a_process_with_a_subscription_ends_when_its_client_leaves(tmp_path: Path) -> None:
-    # The client kills a process that has not ended within two seconds of its input, and says so by no error.
+async def test_a_process_with_a_subscription_ends_when_its_client_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The client kills a process that has not ended so long after its input, and says so by no error.
+    monkeypatch.setattr(stdio_of_the_sdk, "PROCESS_TERMINATION_TIMEOUT", AT_LAST)
     async with stdio("--user", "me", folder=tmp_path, mode="legacy") as client:
         await client.subscribe_resource(TASKS)
         leaving = time.monotonic()
-    assert time.monotonic() - leaving < 1.5
+    assert time.monotonic() - leaving < AT_LAST

@@ -161,5 +161,5 @@ async def test_who_listens_has_to_accept_an_event_stream(server: Service, token:
     }
     params = {"notifications": {"resourceSubscriptions": ["todo://tasks"]}, "_meta": ENVELOPE}
     body = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params}
-    async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
         assert (await http.post(server.mcp_url, json=body, headers=headers)).status_code == 406

@@ -59,7 +59,7 @@ class Issuer:
 
     async def was_asked_again(self) -> None:
         """Return once it was asked since the last time, and its answer, if it gives one, has been read."""
-        await asyncio.wait_for(self.question.wait(), 5)
+        await asyncio.wait_for(self.question.wait(), 20)
         self.question.clear()
         for _ in range(20):
             await asyncio.sleep(0)
@@ -236,7 +236,10 @@ async def test_keys_outlive_an_outage_of_the_issuer_for_a_day(clock: list[float]
     assert (await keys.key_for(signed("EdDSA", "one"))).key_id == "one"
 
 
-async def test_known_keys_are_served_at_once_while_the_issuer_hangs_and_it_is_asked_once(clock: list[float]) -> None:
+async def test_known_keys_are_served_at_once_while_the_issuer_hangs_and_it_is_asked_once(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "TIMEOUT_SECONDS", 3600)
     issuer = Issuer(public("EdDSA", "one"))
     keys = issuer.jwks()
     await keys.key_for(signed("EdDSA", "one"))
@@ -244,7 +247,7 @@ async def test_known_keys_are_served_at_once_while_the_issuer_hangs_and_it_is_as
     clock[0] += jwks.FRESH_SECONDS + 1
     issuer.answers.clear()
     issuer.keys = [public("ES256", "two")]
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         for _ in range(20):
             assert (await keys.key_for(signed("EdDSA", "one"))).key_id == "one"
     await issuer.was_asked_again()
@@ -287,7 +290,7 @@ async def test_an_issuer_that_answers_too_slowly_is_given_up(monkeypatch: pytest
         return httpx.Response(200, content=body())
 
     keys = JwksKeys(f"{ISSUER}/jwks", transport=httpx.MockTransport(drip))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         with pytest.raises(JwksUnavailableError):
             await keys.key_for(signed("EdDSA", "one"))
 

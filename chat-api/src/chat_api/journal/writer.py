@@ -42,8 +42,7 @@ class JournalWriter:
             async with background(self._run()):
                 yield
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            self._cancel_timer()
             for log in self._dirty:
                 log.lost()
 
@@ -56,8 +55,7 @@ class JournalWriter:
         loop = asyncio.get_running_loop()
         due = max(loop.time(), self._written_at + within)
         if self._timer is None or due < self._due:
-            if self._timer is not None:
-                self._timer.cancel()
+            self._cancel_timer()
             self._due = due
             self._timer = loop.call_at(due, self._text_due)
 
@@ -70,6 +68,11 @@ class JournalWriter:
         async with self._database.statement() as connection:
             await repository.settle_call(connection, user_id, run_id, EndedCall(call, outcome, dt.datetime.now(dt.UTC)))
 
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _text_due(self) -> None:
         self._timer = None
         self._wake.set()
@@ -78,6 +81,8 @@ class JournalWriter:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            # All that it was set for is taken now. Left alone, it would cut the next group short.
+            self._cancel_timer()
             self._written_at = asyncio.get_running_loop().time()
             dirty, self._dirty = self._dirty, {}
             batch = {log: entry for log in dirty if (entry := log.take()) is not None}

@@ -11,8 +11,9 @@ from mcp_todo_server.tasks.batch import Reached, unheard
 
 EVERY_ITEMS: Final = 10
 """Items from one notification to the next; the last item is always told."""
-LAST_WORDS_SECONDS: Final = 1
-"""Longest time for which an answer waits until its client has taken the notifications before it."""
+LAST_WORDS_SECONDS: Final = 4
+"""Longest time for which an answer waits until its client has taken the notifications before it; on a busy machine that
+may take a while."""
 
 
 @asynccontextmanager

@@ -199,7 +199,7 @@ async def test_a_todo_server_that_is_away_is_told_in_words_and_leaves_no_trace(n
     database_url = new_database("sqlite")
     async with (
         running_todo_server(new_database("sqlite")) as todo,
-        running_chat_api(database_url, todo.mcp_url, TOOL_TIMEOUT_SECONDS="1") as chat,
+        running_chat_api(database_url, todo.mcp_url, TOOL_TIMEOUT_SECONDS="3") as chat,
         as_user(chat, "ann") as ann,
     ):
         await todo.stop()
@@ -240,7 +240,7 @@ async def test_a_todo_server_that_does_not_answer_is_a_time_out(new_database: Ne
         running_todo_server(new_database("sqlite")) as todo,
         tcp_proxy("127.0.0.1", todo.port) as proxy,
         running_chat_api(
-            new_database("sqlite"), f"http://127.0.0.1:{proxy.port}/mcp", TOOL_TIMEOUT_SECONDS="1"
+            new_database("sqlite"), f"http://127.0.0.1:{proxy.port}/mcp", TOOL_TIMEOUT_SECONDS="3"
         ) as chat,
         as_user(chat, "ann") as ann,
     ):
@@ -257,7 +257,7 @@ async def test_a_todo_server_that_does_not_answer_is_a_time_out(new_database: Ne
 async def test_too_many_calls_are_refused_in_words(new_database: NewDatabase) -> None:
     async with (
         running_todo_server(new_database("sqlite"), CALLS_PER_MINUTE="2") as todo,
-        running_chat_api(new_database("sqlite"), todo.mcp_url, TOOL_TIMEOUT_SECONDS="2") as chat,
+        running_chat_api(new_database("sqlite"), todo.mcp_url, TOOL_TIMEOUT_SECONDS="10") as chat,
         as_user(chat, "ann") as ann,
     ):
         # The first call of a process lists the tools as well.

@@ -26,6 +26,8 @@ from sqlalchemy import insert, select, update
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ADD_MILK = ToolCall(0, 0, "add_task", '{"title":"milk \\"whole\\""}')
 COST = Usage(1, 10, 3)
+WAIT_SECONDS = 20
+"""Longest time that a test waits for anything."""
 
 NewRun = Callable[..., Awaitable[RunKey]]
 RUNS = table_of(RunRow)
@@ -140,9 +142,9 @@ def owned_log(writer: JournalWriter, key: RunKey, next_n: int = 1, **options: An
     return RunLog(writer, key, next_n, lambda: True, **options)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that other tasks bring about."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(WAIT_SECONDS):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.005)
 

@@ -27,6 +27,7 @@ from tests.integration.chat_api.journal.conftest import (
     ADD_MILK,
     COST,
     NOW,
+    WAIT_SECONDS,
     NewRun,
     charged,
     insert_run,
@@ -208,7 +209,7 @@ async def _blocked(url: str, statement: str) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE {} AND datname = "
         "current_database()"
     ).format(sql.Literal(f"%{statement}%"))
-    async with asyncio.timeout(5), await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+    async with asyncio.timeout(WAIT_SECONDS), await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         while (await (await connection.execute(query)).fetchone()) == (0,):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

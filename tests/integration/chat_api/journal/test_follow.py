@@ -18,6 +18,7 @@ from chat_api.journal.records import StoredEvent
 from chat_api.journal.writer import JournalWriter
 
 from tests.integration.chat_api.journal.conftest import (
+    WAIT_SECONDS,
     NewRun,
     owned_log,
     running_writer,
@@ -70,7 +71,7 @@ class Follower:
 
     async def end(self) -> list[int]:
         """Wait for the end of the run; returns the numbers that were read."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_SECONDS):
             await self.task
         return [event.n for event in self.events]
 
@@ -252,7 +253,7 @@ async def test_a_cancel_reaches_the_owner_from_anywhere(
     here.wake(woken.key.user_id, woken.key.run_id)
     assert woken.stop_requested
     await set_run(database, told.key, cancel_requested=True)
-    await until(lambda: told.stop_requested, seconds=2)
+    await until(lambda: told.stop_requested)
     assert not told.lost_ownership
 
 
@@ -263,7 +264,7 @@ async def test_an_owner_hears_that_its_run_is_somebody_elses(
     log = owned_log(writer, await new_run())
     here.adopt(log)
     await set_run(database, log.key, **columns)
-    await until(lambda: log.lost_ownership, seconds=2)
+    await until(lambda: log.lost_ownership)
 
 
 async def test_an_owner_that_ends_its_run_is_not_taken_for_a_loser(
@@ -286,7 +287,7 @@ async def test_waiting_for_the_end_alone(
     await append(log, 1)
     assert not any(task.done() for task in waiting)
     await end(database, log)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_SECONDS):
         await asyncio.gather(*waiting)
 
 
@@ -319,13 +320,19 @@ class FlakyDatabase(Database):
     """Does not answer while it is told so."""
 
     is_away = False
+    asked = 0
+    """Questions that are under way."""
 
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[Connection]:
         if self.is_away:
             raise DatabaseUnavailableError
-        async with super().asking() as connection:
-            yield connection
+        self.asked += 1
+        try:
+            async with super().asking() as connection:
+                yield connection
+        finally:
+            self.asked -= 1
 
 
 async def test_an_outage_is_an_error_at_the_beginning_and_waited_for_later(
@@ -340,6 +347,8 @@ async def test_an_outage_is_an_error_at_the_beginning_and_waited_for_later(
             follower = Follower(feeds, log.key)
             await until(lambda: bool(follower.events))
             flaky.is_away = True
+            # What was asked before is still answered, with what is stored by then.
+            await until(lambda: flaky.asked == 0)
             with pytest.raises(DatabaseUnavailableError):
                 await Follower(feeds, log.key).end()
             await append(log, 2)
@@ -353,30 +362,38 @@ async def test_an_outage_is_an_error_at_the_beginning_and_waited_for_later(
 
 
 async def test_the_poll_rests_when_nothing_is_owned_or_read(
-    database: Database, writer: JournalWriter, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+    migrated_url: str, writer: JournalWriter, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = 0
+    looks = 0
     states = repository.states
 
     async def counting(connection: Connection, names: list[repository.RunName]) -> object:
-        nonlocal asked
-        asked += 1
+        nonlocal looks
+        looks += 1
         return await states(connection, names)
 
     monkeypatch.setattr(repository, "states", counting)
+    database = FlakyDatabase(migrated_url)
     feeds = Feeds(database)
-    async with feeds.running():
-        logs = [owned_log(writer, await new_run()) for _ in range(20)]
-        for log in logs:
-            feeds.adopt(log)
-        await asyncio.sleep(5.5 * reading.POLL_SECONDS)
-        assert 2 <= asked <= 5
-        for log in logs:
-            feeds.release(log)
-        await asyncio.sleep(1.5 * reading.POLL_SECONDS)
-        asked = 0
-        await asyncio.sleep(3 * reading.POLL_SECONDS)
-        assert asked == 0
+    loop = asyncio.get_running_loop()
+    try:
+        async with feeds.running():
+            logs = [owned_log(writer, await new_run()) for _ in range(20)]
+            began = loop.time()
+            for log in logs:
+                feeds.adopt(log)
+            await until(lambda: looks >= 4)
+            # One look in each pause for all twenty, however long a busy machine takes for them.
+            assert looks <= (loop.time() - began) / reading.POLL_SECONDS + 1
+            for log in logs:
+                feeds.release(log)
+            # A look that is under way goes on to its end.
+            await until(lambda: database.asked == 0)
+            looks = 0
+            await asyncio.sleep(3 * reading.POLL_SECONDS)
+            assert looks == 0
+    finally:
+        await database.close()
 
 
 async def test_a_thousand_readers_cost_no_connection_and_no_task_of_their_own(
@@ -412,19 +429,23 @@ async def test_the_bytes_of_a_stream_are_the_same_for_every_reader_and_idle_ones
     log = owned_log(writer, await new_run())
     here.adopt(log)
 
-    async def read(feeds: Feeds) -> list[bytes]:
-        return [chunk async for chunk in sse.stream(feeds, log.key.user_id, log.key.run_id, 0)]
+    received: list[list[bytes]] = [[], []]
 
-    readers = [asyncio.create_task(read(feeds)) for feeds in (here, elsewhere)]
+    async def read(feeds: Feeds, chunks: list[bytes]) -> None:
+        async for chunk in sse.stream(feeds, log.key.user_id, log.key.run_id, 0):
+            chunks.append(chunk)
+
+    readers = [
+        asyncio.create_task(read(feeds, chunks)) for feeds, chunks in zip((here, elsewhere), received, strict=True)
+    ]
     log.text("Grüße\n")
     log.text("data: x")
-    await asyncio.sleep(1)
+    await until(lambda: all(sse.KEEP_ALIVE in chunks for chunks in received))
     await end(database, log)
     expected = "".join(
         f"id: {log.key.run_id}:{event.n}\ndata: {event.data}\n\n" for event in await stored_events(database, log.key)
     ).encode()
-    for reader in readers:
-        chunks = await asyncio.wait_for(reader, 5)
-        assert sse.KEEP_ALIVE in chunks
+    for reader, chunks in zip(readers, received, strict=True):
+        await asyncio.wait_for(reader, WAIT_SECONDS)
         assert b"".join(chunk for chunk in chunks if chunk != sse.KEEP_ALIVE) == expected
     assert "Grüße\\ndata: x" in expected.decode()

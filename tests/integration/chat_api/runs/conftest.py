@@ -25,7 +25,7 @@ from tests.support.openai_stub import OpenAIStub
 from tests.support.services import Service
 
 EVENT_STREAM = "text/event-stream"
-WAIT_SECONDS = 20
+WAIT_SECONDS = 40
 """Longest time that a test waits for anything."""
 
 

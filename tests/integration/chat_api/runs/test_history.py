@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
     """A todo server that is not waited for long."""
-    return {"RUN_LEASE_SECONDS": "5", "TOOL_TIMEOUT_SECONDS": "1"}
+    return {"TOOL_TIMEOUT_SECONDS": "3"}
 
 
 def told(request: dict[str, Any]) -> list[tuple[str, str]]:

@@ -23,8 +23,8 @@ from tests.support.services import Service
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
 
-LEASE_SECONDS = 60
-HANDED_OVER_SECONDS = 20
+LEASE_SECONDS = 120
+HANDED_OVER_SECONDS = 40
 """Far less than what is left of a lease, which was renewed within its last third."""
 
 

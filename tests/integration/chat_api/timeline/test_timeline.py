@@ -1,5 +1,6 @@
 """A run's timeline: each step that it took, timed by whoever took it, for its owner's eyes alone."""
 
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -20,7 +21,13 @@ MILK, LIST = Call("add_task", {"title": "milk"}), Call("list_tasks")
 DELETE = Call("delete_task", {"task_id": 1})
 Step = tuple[str, int | None, str | None]
 """Kind, attempt and outcome of an entry."""
-SETTINGS = {"TOOL_APPROVAL": "destructive", "RUN_LEASE_SECONDS": "2", "TOOL_TIMEOUT_SECONDS": "2"}
+TOOL_SECONDS = 4
+SETTINGS = {
+    "TOOL_APPROVAL": "destructive",
+    # Shorter than usual, and longer than a busy machine may hold a process up.
+    "RUN_LEASE_SECONDS": "5",
+    "TOOL_TIMEOUT_SECONDS": str(TOOL_SECONDS),
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -34,7 +41,7 @@ async def to_todo(todo: Service) -> AsyncIterator[tuple[Proxy, str]]:
 async def chat(
     module_database_url: str, todo: Service, to_todo: tuple[Proxy, str], module_stub: OpenAIStub
 ) -> AsyncIterator[Service]:
-    """A chat-api whose leases are short, and at which what destroys waits. Whoever kills it starts it again."""
+    """A chat-api whose leases are shorter, and at which what destroys waits. Whoever kills it starts it again."""
     async with running_chat(
         module_database_url, todo, module_stub, **{**SETTINGS, "MCP_SERVER_URL": to_todo[1]}
     ) as service:
@@ -119,9 +126,14 @@ async def test_a_run_with_two_tools(ann: ChatUser, stub: OpenAIStub) -> None:
 
 async def test_times_are_those_of_what_was_waited_for(ann: ChatUser, stub: OpenAIStub) -> None:
     stub.delay_seconds = 0.3
-    stub.reply(Say("one two three", pause_seconds=0.2))
-    answer = await ann.say("count")
-    [model] = of(await timeline(ann, answer["run_id"]), "model")
+    with held() as hold:
+        stub.reply(Say("one two three", hold=hold))
+        async with sending(ann, "count") as stream:
+            run_id = (await stream.until("TEXT_MESSAGE_CONTENT")).run_id
+            await asyncio.sleep(0.35)
+            hold.set()
+            await stream.rest()
+    [model] = of(await timeline(ann, run_id), "model")
     began, word, ended = (dt.datetime.fromisoformat(model[name]) for name in ("began_at", "first_word_at", "ended_at"))
     assert (word - began).total_seconds() >= 0.3
     assert (ended - word).total_seconds() >= 0.35
@@ -173,7 +185,7 @@ async def test_a_call_whose_outcome_does_not_come(ann: ChatUser, stub: OpenAIStu
     [tool] = of(entries, "tool")
     assert tool["result"] is None
     waited = dt.datetime.fromisoformat(tool["ended_at"]) - dt.datetime.fromisoformat(tool["began_at"])
-    assert waited.total_seconds() >= 1.9
+    assert waited.total_seconds() >= TOOL_SECONDS - 0.1
     stub.reply(Say("Added."))
     assert (await ann.http.post(f"/api/{ann.user_id}/runs/{run_id}/retry")).status_code == 200
     gone_on = await timeline(ann, run_id)

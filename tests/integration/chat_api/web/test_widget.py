@@ -32,7 +32,7 @@ async def todo(todo_url: str) -> AsyncIterator[Service]:
 
 @pytest.fixture
 async def chat(todo: Service, new_database: NewDatabase) -> AsyncIterator[Service]:
-    settings = {"CORS_ORIGINS": f"{ORIGIN},*", "TOOL_TIMEOUT_SECONDS": "2"}
+    settings = {"CORS_ORIGINS": f"{ORIGIN},*", "TOOL_TIMEOUT_SECONDS": "4"}
     async with running_chat_api(new_database("sqlite"), todo.mcp_url, **settings) as service:
         yield service
 

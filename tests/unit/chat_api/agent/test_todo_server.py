@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from chat_api.agent import todo_server
 from chat_api.agent.errors import ToolsTimeoutError, ToolsUnavailableError, UnknownResourceError
 from chat_api.agent.todo_server import TodoServer, connect
 from chat_api.agent.turn import ToolOutcome
@@ -189,11 +190,9 @@ async def test_a_call_over_the_users_limit_is_sent_again_when_the_server_takes_i
 
 async def test_a_limit_that_outlasts_the_time_out_is_not_waited_for_and_is_no_outcome(opened: Open) -> None:
     server = Server(busy("60"))
-    async with opened(server) as todo:
-        started = time.monotonic()
+    async with opened(server, timeout_seconds=30) as todo, asyncio.timeout(15):
         with pytest.raises(ToolsUnavailableError, match="no more calls this minute"):
             await todo.call("ann", "add_task", {}, KEY)
-        assert time.monotonic() - started < 2
     assert len(server.requests) == 1
 
 
@@ -232,11 +231,17 @@ async def test_a_refused_token_is_not_sent_again(opened: Open, code: int) -> Non
 
 
 async def test_one_users_failed_transport_does_not_touch_the_others(opened: Open) -> None:
-    def by_user(request: httpx2.Request, body: dict[str, Any]) -> Awaitable[httpx2.Response]:
-        answer = cut if body["params"]["arguments"]["for"] == "ann" else text("{}", structuredContent={"n": 1})
-        return answer(request, body)
+    served: set[str] = set()
 
-    async with opened(Server(by_user), timeout_seconds=1) as todo:
+    def by_user(request: httpx2.Request, body: dict[str, Any]) -> Awaitable[httpx2.Response]:
+        user = body["params"]["arguments"]["for"]
+        if user == "ann":
+            # Ann's connection is cut until the others have their answers; then there is nothing more to wait for.
+            return (status(404) if served == {"bob", "cyd"} else cut)(request, body)
+        served.add(user)
+        return text("{}", structuredContent={"n": 1})(request, body)
+
+    async with opened(Server(by_user)) as todo:
         calls = [todo.call(user, "x", {"for": user}, KEY) for user in ("ann", "bob", "ann", "cyd")]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes[::2]] == [ToolsUnavailableError] * 2
@@ -244,23 +249,29 @@ async def test_one_users_failed_transport_does_not_touch_the_others(opened: Open
         assert (await todo.call("bob", "x", {"for": "bob"}, KEY)).result == '{"n":1}'
 
 
-async def test_a_server_that_cannot_be_reached_is_given_up_within_the_time_out(opened: Open) -> None:
+@pytest.fixture
+def short_of_time(monkeypatch: pytest.MonkeyPatch) -> float:
+    """A time-out in which a call is sent three times and then given up, and which a held-up machine keeps to."""
+    monkeypatch.setattr(todo_server, "FIRST_PAUSE_SECONDS", 0.5)
+    monkeypatch.setattr(todo_server, "LONGEST_PAUSE_SECONDS", 60)
+    return 3
+
+
+async def test_a_server_that_cannot_be_reached_is_given_up_within_the_time_out(
+    opened: Open, short_of_time: float
+) -> None:
     server = Server(refuse)
-    async with opened(server, timeout_seconds=1) as todo:
-        started = time.monotonic()
+    async with opened(server, timeout_seconds=short_of_time) as todo, asyncio.timeout(15):
         with pytest.raises(ToolsUnavailableError, match="cannot be reached"):
             await todo.call("ann", "add_task", {}, KEY)
-        assert time.monotonic() - started < 2
     assert len(server.requests) >= 2
 
 
 async def test_a_server_that_does_not_answer_times_out(opened: Open) -> None:
     server = Server(dawdle)
-    async with opened(server, timeout_seconds=0.5) as todo:
-        started = time.monotonic()
+    async with opened(server, timeout_seconds=0.5) as todo, asyncio.timeout(15):
         with pytest.raises((ToolsTimeoutError, ToolsUnavailableError)) as failed:
             await todo.call("ann", "add_task", {}, KEY)
-        assert time.monotonic() - started < 2
     assert failed.type is ToolsTimeoutError
 
 
@@ -297,18 +308,18 @@ async def test_the_tool_list_is_fetched_once_and_then_when_it_is_old(
 
 
 async def test_an_old_tool_list_serves_where_no_new_one_can_be_had(
-    opened: Open, monkeypatch: pytest.MonkeyPatch
+    opened: Open, monkeypatch: pytest.MonkeyPatch, short_of_time: float
 ) -> None:
     server = Server(LISTED, refuse, method="tools/list")
-    async with opened(server, timeout_seconds=1) as todo:
+    async with opened(server, timeout_seconds=short_of_time) as todo:
         first = await todo.tools("ann")
         monkeypatch.setattr(FRESH, -1)
         assert await todo.tools("ann") is first
     assert len(server.requests) > 1
 
 
-async def test_without_any_tool_list_there_is_no_turn(opened: Open) -> None:
-    async with opened(Server(refuse, method="tools/list"), timeout_seconds=1) as todo:
+async def test_without_any_tool_list_there_is_no_turn(opened: Open, short_of_time: float) -> None:
+    async with opened(Server(refuse, method="tools/list"), timeout_seconds=short_of_time) as todo:
         with pytest.raises(ToolsUnavailableError):
             await todo.tools("ann")
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import datetime as dt
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from chat_api.agent import server_events, stream
 from chat_api.agent.agent import TodoAgent
 from chat_api.agent.errors import ModelFailedError, ModelTimeoutError, StoppedError
 from chat_api.agent.providers import open_provider
@@ -61,30 +61,33 @@ async def test_a_replayed_run_sends_what_the_whole_one_did(api: str, monkeypatch
 
 
 async def test_a_stop_closes_the_upstream_at_once(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whoever waited for the rest of the answer would do so for longer than the test does.
+    monkeypatch.setattr(stream, "TAIL_SECONDS", 60)
+    monkeypatch.setattr(server_events, "DRAIN_SECONDS", 60)
     journal = MemoryJournal()
-    async with running(api, monkeypatch) as (stub, agent):
+    async with running(api, monkeypatch, seconds=60) as (stub, agent):
         stub.reply(Say("one two three four", hold=asyncio.Event()))
         answering = asyncio.create_task(agent.answer(TURN, journal))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while not journal.words:  # noqa: ASYNC110 - the journal's words have no event of their own
                 await asyncio.sleep(0.005)
-            stopped_at = time.monotonic()
             journal.stop()
             with pytest.raises(StoppedError):
                 await answering
             while not stub.closed_early:  # noqa: ASYNC110 - nor has the stub's list
                 await asyncio.sleep(0.005)
-        assert stub.closed_early[0].at - stopped_at < 0.25
     assert journal.words.startswith("one")
     assert journal.entries == []
 
 
 async def test_a_model_that_stalls_in_the_middle_times_out(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(api, monkeypatch, seconds=0.3) as (stub, agent):
-        stub.reply(Say("one two", hold=asyncio.Event()))
-        with pytest.raises(ModelTimeoutError):
-            await agent.answer(TURN, MemoryJournal())
-        async with asyncio.timeout(5):
+        journal = MemoryJournal()
+        async with asyncio.timeout(10):
+            while not journal.words:  # on a machine that is held up, the time may be over before the first of them
+                stub.reply(Say("one two", hold=asyncio.Event()))
+                with pytest.raises(ModelTimeoutError):
+                    await agent.answer(TURN, journal)
             while not stub.closed_early:  # noqa: ASYNC110 - the stub's list has no event of its own
                 await asyncio.sleep(0.005)
 

@@ -196,7 +196,7 @@ async def test_calls_are_settled_only_as_long_as_the_todo_server_knows_their_key
     await sql(database, "UPDATE tool_calls SET result = NULL, is_error = NULL")
     await sql(database, f"UPDATE runs SET unsettled = true, created_at = '{begun}', ended_at = '{begun}'")  # noqa: S608
     async with Process(database, agent).working(upkeep=True) as process:
-        for _ in range(100):
+        for _ in range(500 if settled else 100):
             (call,) = (await process.runs.get(USER, sent.run_id)).calls
             if call.result is not None:
                 break

@@ -115,8 +115,7 @@ async def chat(
     module_database_url: str, todo_gate: tuple[Gate, str], module_stub: OpenAIStub
 ) -> AsyncIterator[Service]:
     """A chat-api, on the Responses wire."""
-    variables = {"TOOL_TIMEOUT_SECONDS": "2", **module_stub.environment()}
-    async with running_chat_api(module_database_url, todo_gate[1], **variables) as service:
+    async with running_chat_api(module_database_url, todo_gate[1], **module_stub.environment()) as service:
         yield service
 
 
@@ -128,8 +127,7 @@ async def replica(
     if module_database_url.startswith("sqlite"):
         yield chat
         return
-    variables = {"TOOL_TIMEOUT_SECONDS": "2", **module_stub.environment()}
-    async with running_chat_api(module_database_url, todo_gate[1], **variables) as service:
+    async with running_chat_api(module_database_url, todo_gate[1], **module_stub.environment()) as service:
         yield service
 
 

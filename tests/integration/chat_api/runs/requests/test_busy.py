@@ -160,7 +160,7 @@ async def test_an_interrupt_stops_the_active_run_and_is_carried_out_next(
     stream = await caller.stream("second", active.conversation_id, on_busy="interrupt").end()
     assert stream.text == "you said second"
     assert stream.run_id != active.run_id
-    assert [closed.request for closed in stub.closed_early] == [0]
+    await until(lambda: [closed.request for closed in stub.closed_early] == [0])
     await active.end()
     assert active.events[-1]["outcome"]["type"] == "cancelled"
     said = await ann.said(active.conversation_id)

@@ -196,10 +196,7 @@ async def test_of_two_retries_at_once_one_goes_on(
 async def pending(ann: Caller, stub: OpenAIStub) -> str:
     """Send a message whose call has no outcome; returns the run."""
     stub.reply(ADD_MILK)
-    response = await ann.post("add milk")
-    # On a slow machine the last try may still be under way when the time is over.
-    kind = {503: "todo-server-unavailable", 504: "todo-server-timeout"}[response.status_code]
-    body = problem(response, response.status_code, kind)
+    body = problem(await ann.post("add milk"), 503, "todo-server-unavailable")
     run = await ann.run(body["run_id"])
     assert (run["status"], [call["result"] for call in run["tool_calls"]]) == ("failed", [None])
     return str(body["run_id"])
@@ -215,15 +212,13 @@ async def test_a_pending_call_is_sent_again_under_its_key(
         gate.is_down = True
     run_id = await pending(ann, stub)
     assert gate.tasks(ann.user_id) == (["milk"] if arrived else [])
-    sent = len(gate.sent)
     gate.is_down = gate.loses_answers = False
     stub.reply(Say("Added."))
     body = answer(await ann_elsewhere.retry(run_id))
     assert body["response"] == "Added."
     assert body["tool_calls"][0]["result"]["title"] == "milk"
     assert gate.tasks(ann.user_id) == ["milk"]
-    assert len(gate.sent) == sent + 1
-    assert set(gate.sent) == {f"{run_id}/0/0"}
+    assert gate.sent == [f"{run_id}/0/0"] * 2
     # The model was not asked for the call again.
     assert len(stub.requests) == 2
     calls, outputs = calls_and_outputs(stub.requests[1])

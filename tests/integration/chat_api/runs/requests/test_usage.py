@@ -5,8 +5,15 @@ import datetime as dt
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.integration.chat_api.runs.requests.callers import Caller, answer, early_in_a_minute, until
+from tests.integration.chat_api.runs.requests.callers import (
+    Caller,
+    answer,
+    early_in_a_day,
+    early_in_a_minute,
+    until,
+)
 from tests.integration.chat_api.runs.requests.conftest import echo
 from tests.support.openai_stub import USAGE, Call, Cut, Fail, OpenAIStub, Raw, Say
 from tests.support.problems import problem
@@ -15,6 +22,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 REFUSED = Fail(400)
 """A refusal that costs nothing and that the model's client does not try again."""
+
+
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def one_day() -> None:
+    """Tokens are counted by the day."""
+    await early_in_a_day()
 
 
 def cost(responses: int) -> tuple[int, int, int]:
@@ -29,16 +42,17 @@ def of_run(run: dict[str, Any]) -> tuple[int, int, int]:
 
 
 async def test_nothing_was_used_in_the_beginning(ann: Caller, bob: Caller) -> None:
+    began = dt.datetime.now(dt.UTC)
     report = await ann.read("usage")
+    ended = dt.datetime.now(dt.UTC)
     assert await ann.usage() == (0, 0, 0, 0)
     assert report["tokens_per_day"]["limit"] is None
-    now = dt.datetime.now(dt.UTC)
     minute = dt.datetime.fromisoformat(report["runs_per_minute"]["resets_at"])
     day = dt.datetime.fromisoformat(report["tokens_per_day"]["resets_at"])
     assert (minute.second, minute.microsecond) == (0, 0)
-    assert dt.timedelta(minutes=-1) < minute - now <= dt.timedelta(minutes=1)
+    assert began < minute <= ended + dt.timedelta(minutes=1)
     assert day.timetz() == dt.time(tzinfo=dt.UTC)
-    assert dt.timedelta(0) < day - now <= dt.timedelta(days=1)
+    assert began < day <= ended + dt.timedelta(days=1)
     problem(await bob.http.get(f"/api/{ann.user_id}/usage"), 403, "forbidden")
 
 
