@@ -23,6 +23,7 @@ from chat_api.bridge.service import Bridge
 from chat_api.conversations import endpoints as conversation_endpoints
 from chat_api.conversations.service import ConversationService
 from chat_api.database import Database
+from chat_api.health import DatabaseCheck
 from chat_api.journal.feed import Feeds
 from chat_api.journal.writer import JournalWriter
 from chat_api.leases.service import Leases
@@ -89,7 +90,8 @@ def create_app(settings: Settings) -> FastAPI:
                 approval=settings.tool_approval,
             )
             await _open_runs(stack, app, settings, database, agent)
-            app.state.database = database
+            app.state.database_check = DatabaseCheck(database)
+            stack.push_async_callback(app.state.database_check.close)
             app.state.http = http
             app.state.task_changes = changes
             app.state.widget = Widget(todo, origins)

@@ -1,7 +1,7 @@
 """`/livez` and `/readyz`: is the process up, and can it serve."""
 
 import asyncio
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urljoin
 
 import httpx
@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field
 
 from chat_api.database import Database, DatabaseUnavailableError
 
-TODO_SERVER_TIMEOUT_SECONDS = 1.0
+DATABASE_SECONDS: Final = 3.0
+"""Longest time that a readiness check waits for the database."""
+TODO_SERVER_TIMEOUT_SECONDS: Final = 1.0
 
 router = APIRouter(tags=["health"])
 
@@ -31,6 +33,39 @@ class Readiness(BaseModel):
     model_provider: str = Field(description="`openai` or `offline`.")
 
 
+class DatabaseCheck:
+    """Asks whether the database answers, with one question at a time.
+
+    Where the database has fallen silent, checks that keep coming neither take up the pool nor wait until the driver has
+    given their connection up.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._question: asyncio.Task[bool] | None = None
+
+    async def answers(self) -> bool:
+        """Tell whether it answers within `DATABASE_SECONDS`."""
+        if self._question is None or self._question.done():
+            self._question = asyncio.create_task(self._ask())
+        question = self._question
+        done, _ = await asyncio.wait({question}, timeout=DATABASE_SECONDS)
+        return bool(done) and not question.cancelled() and question.result()
+
+    async def close(self) -> None:
+        """End a question that is still under way."""
+        if self._question is not None:
+            self._question.cancel()
+            await asyncio.wait({self._question})
+
+    async def _ask(self) -> bool:
+        try:
+            await self._database.ping()
+        except DatabaseUnavailableError:
+            return False
+        return True
+
+
 @router.get("/livez")
 async def livez() -> Liveness:
     """Tell that the process is up."""
@@ -42,7 +77,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
     """Ask the database, and look whether the todo server answers."""
     state = request.app.state
     database, todo_server = await asyncio.gather(
-        _database_answers(state.database), _todo_server_answers(state.http, state.settings.mcp_server_url)
+        state.database_check.answers(), _todo_server_answers(state.http, state.settings.mcp_server_url)
     )
     if not database:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
@@ -52,14 +87,6 @@ async def readyz(request: Request, response: Response) -> Readiness:
         todo_server="ok" if todo_server else "unavailable",
         model_provider=state.settings.model_provider,
     )
-
-
-async def _database_answers(database: Database) -> bool:
-    try:
-        await database.ping()
-    except DatabaseUnavailableError:
-        return False
-    return True
 
 
 async def _todo_server_answers(http: httpx.AsyncClient, mcp_url: str) -> bool:

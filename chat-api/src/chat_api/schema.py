@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -26,7 +26,7 @@ _RETRY_SECONDS: Final = 0.05
 
 
 class SchemaError(Exception):
-    """This code cannot work on the schema. The text says what to do."""
+    """This code cannot work on the database as it is. The text says what to do."""
 
 
 def known_revisions() -> list[str]:
@@ -59,10 +59,26 @@ async def check_schema(engine: "AsyncEngine") -> None:
     """Return if the code can work on this schema.
 
     Raises:
-        SchemaError: The schema is missing or older than the code.
+        SchemaError: The schema is missing or older than the code, or sessions are not what the code relies on.
     """
     if not await is_current(engine):
         raise SchemaError("the database's schema is missing or too old; run: chat-api migrate")
+    if engine.dialect.name == "postgresql":
+        await _check_session(engine)
+
+
+async def _check_session(engine: "AsyncEngine") -> None:
+    """Return if PostgreSQL ends a session that stands still inside a transaction: or its locks would stay.
+
+    Every connection asks for it at its start, and some poolers leave that out.
+    """
+    async with engine.connect() as connection:
+        limit = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+    if limit == "0":
+        raise SchemaError(
+            "DATABASE_URL: what this service asks for at a connection's start does not arrive, as behind a pooler. "
+            "Give it to the role: ALTER ROLE … SET idle_in_transaction_session_timeout = '5s' (docs/operations.md)"
+        )
 
 
 async def migrate(url: str) -> None:
@@ -72,15 +88,16 @@ async def migrate(url: str) -> None:
         if engine.dialect.name == "sqlite":
             await _enter_wal(engine)
             if not await is_current(engine):
+                upgrade = _upgrading()
                 async with engine.begin() as connection:  # BEGIN IMMEDIATE is the lock
-                    await connection.run_sync(_upgrade)
+                    await connection.run_sync(upgrade)
         else:
             async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as lock:
                 # Held by the session, on a connection of its own: a migration may well commit in between.
                 await lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
                 if not await is_current(engine):
                     async with engine.begin() as connection:
-                        await connection.run_sync(_upgrade)
+                        await connection.run_sync(_upgrading())
                 await lock.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
     finally:
         await engine.dispose()
@@ -117,18 +134,27 @@ async def prepare(url: str) -> None:
 def _explained() -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error) as error:
         # Not the driver's text: it can hold the whole URL.
+        kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
         raise SchemaError(
-            f"DATABASE_URL: the database does not let this service in ({type(error.orig).__name__}); "
+            f"DATABASE_URL: the database does not let this service in ({kind}); "
             "is it up, is the URL right, and may its user use it?"
         ) from error
+    except OSError as error:
+        # The folder of a SQLite file cannot be made.
+        raise SchemaError(f"DATABASE_URL: {error.strerror}: {error.filename}") from error
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrading() -> Callable[[Connection], None]:
+    """Return what brings a schema up to date.
+
+    Alembic is imported here and not by what is returned: for SQLite's lock others wait no longer than `WAIT_SECONDS`.
+    """
     from alembic import command
 
-    command.upgrade(alembic_config(connection), "head")
+    alembic_config()
+    return lambda connection: command.upgrade(alembic_config(connection), "head")
 
 
 async def _enter_wal(engine: "AsyncEngine") -> None:

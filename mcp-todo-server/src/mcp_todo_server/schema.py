@@ -25,7 +25,7 @@ _RETRY_SECONDS: Final = 0.05
 
 
 class SchemaError(Exception):
-    """The schema is older than this code. The text says what to run."""
+    """This code cannot work on the database as it is. The text says what to do."""
 
 
 def known_revisions() -> list[str]:
@@ -58,10 +58,26 @@ async def check_schema(engine: "AsyncEngine") -> None:
     """Return if the code can work on this schema.
 
     Raises:
-        SchemaError: The schema is missing or older than the code.
+        SchemaError: The schema is missing or older than the code, or sessions are not what the code relies on.
     """
     if not await is_current(engine):
         raise SchemaError("the database's schema is missing or too old; run: mcp-todo-server migrate")
+    if engine.dialect.name == "postgresql":
+        await _check_session(engine)
+
+
+async def _check_session(engine: "AsyncEngine") -> None:
+    """Return if PostgreSQL ends a session that stands still inside a transaction: or its locks would stay.
+
+    Every connection asks for it at its start, and some poolers leave that out.
+    """
+    async with engine.connect() as connection:
+        limit = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+    if limit == "0":
+        raise SchemaError(
+            "DATABASE_URL: what this service asks for at a connection's start does not arrive, as behind a pooler. "
+            "Give it to the role: ALTER ROLE … SET idle_in_transaction_session_timeout = '5s' (docs/operations.md)"
+        )
 
 
 async def migrate(url: str) -> None:

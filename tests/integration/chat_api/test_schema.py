@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import sqlite3
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -155,6 +156,39 @@ async def test_serve_refuses_a_missing_schema_with_one_line(new_database: NewDat
     )
     assert (code, output) == (2, "")
     assert errors.splitlines()[-1] == "Error: the database's schema is missing or too old; run: chat-api migrate"
+    assert "Traceback" not in errors
+
+
+@pytest.mark.docker
+async def test_serve_refuses_sessions_that_would_hold_their_locks_for_ever(new_database: NewDatabase) -> None:
+    url = new_database("postgresql")
+    await migrate("chat-api", url)
+    # As behind a pooler that leaves out what a connection asks for.
+    unset = f"{url}{'&' if '?' in url else '?'}options=-c%20idle_in_transaction_session_timeout%3D0"
+    code, output, errors = await run_command(
+        "chat-api", "serve", DATABASE_URL=unset, BETTER_AUTH_SECRET=SECRET, PORT="0"
+    )
+    assert (code, output) == (2, "")
+    assert "ALTER ROLE" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve"])
+async def test_a_file_that_cannot_be_made_is_said_in_one_line(tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").touch()
+    url = f"sqlite:///{tmp_path}/file/chat.db"
+    code, output, errors = await run_command("chat-api", command, DATABASE_URL=url, BETTER_AUTH_SECRET=SECRET)
+    assert (code, output) == (2, "")
+    assert errors.splitlines()[-1].startswith("Error: DATABASE_URL: ")
+    assert "Traceback" not in errors
+
+
+async def test_a_file_that_is_no_database_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "chat.db").write_text("no database at all, but text that is long enough to be looked at" * 100)
+    url = f"sqlite:///{tmp_path}/chat.db"
+    code, output, errors = await run_command("chat-api", "migrate", DATABASE_URL=url)
+    assert (code, output) == (2, "")
+    assert errors.splitlines()[-1].startswith("Error: DATABASE_URL: ")
     assert "Traceback" not in errors
 
 

@@ -95,15 +95,29 @@ class TodoServer:
         Raises:
             ToolsUnavailableError, ToolsTimeoutError: The list was never fetched, and cannot be now.
         """
-        if time.monotonic() - self._listed_at > TOOLS_FRESH_SECONDS:
-            async with self._listing:
-                if time.monotonic() - self._listed_at > TOOLS_FRESH_SECONDS:
-                    await self._list(user_id)
+        deadline = time.monotonic() + self._timeout_seconds
+        if self._is_old():
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    await self._listing.acquire()
+            except TimeoutError:
+                if self._tools:
+                    return self._tools
+                # Whoever is asking has asked for as long, and has nothing either.
+                raise ToolsUnavailableError(AWAY) from None
+            try:
+                if self._is_old():
+                    await self._list(user_id, deadline - time.monotonic())
+            finally:
+                self._listing.release()
         return self._tools
 
-    async def _list(self, user_id: str) -> None:
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._listed_at > TOOLS_FRESH_SECONDS
+
+    async def _list(self, user_id: str, seconds: float) -> None:
         try:
-            listed = await self._request(Sending(user_id), self._client.list_tools)
+            listed = await self._request(Sending(user_id), self._client.list_tools, seconds)
         except (ToolsUnavailableError, ToolsTimeoutError):
             if not self._tools:
                 raise
@@ -183,12 +197,13 @@ class TodoServer:
 
         return await self._request(reader, send)
 
-    async def _request(self, under_way: Sending, send: Callable[[], Awaitable[_T]]) -> _T:
+    async def _request(self, under_way: Sending, send: Callable[[], Awaitable[_T]], seconds: float | None = None) -> _T:
         sending.set(under_way)
         pause, tries = FIRST_PAUSE_SECONDS, 1
+        seconds = self._timeout_seconds if seconds is None else seconds
         try:
-            deadline = time.monotonic() + self._timeout_seconds
-            async with asyncio.timeout(self._timeout_seconds):
+            deadline = time.monotonic() + seconds
+            async with asyncio.timeout(seconds):
                 while True:
                     try:
                         return await send()
@@ -200,8 +215,8 @@ class TodoServer:
                     await asyncio.sleep(wait)
                     pause, tries = min(pause * 2, LONGEST_PAUSE_SECONDS), tries + 1
         except TimeoutError:
-            if tries > 1:
-                # Only the last of several tries was late: the others say what is wrong.
+            if tries > 1 or seconds < self._timeout_seconds:
+                # Only the last of several tries was late: the others, or whoever asked before, say what is wrong.
                 raise ToolsUnavailableError(AWAY) from None
             raise ToolsTimeoutError("The todo list did not answer in time. Try again in a while.") from None
 

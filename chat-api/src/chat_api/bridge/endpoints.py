@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from todo_chat_shared.tokens import LEEWAY_SECONDS
 
+from chat_api.agent.todo_changes import TASKS_URI
 from chat_api.auth import UserId, UserRoute, documented_bearer, token_expires_at
 from chat_api.bridge.problems import ResourceNotFoundError, TooManyStreamsError
 from chat_api.bridge.schemas import CallToolParams, ReadResourceParams
@@ -24,7 +25,7 @@ router = APIRouter(prefix="/api/{user_id}/mcp", tags=["tasks"], route_class=User
 JSON: Final = "application/json"
 STREAM_SECONDS: Final = 86_400
 """Longest life of a stream, whatever its token says."""
-TASKS_CHANGED: Final = f"data: {json.dumps({'uri': 'todo://tasks'}, separators=(',', ':'))}\n\n".encode()
+TASKS_CHANGED: Final = f"data: {json.dumps({'uri': TASKS_URI}, separators=(',', ':'))}\n\n".encode()
 
 
 def _answers(result: str, *errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:

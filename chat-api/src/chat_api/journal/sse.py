@@ -1,13 +1,17 @@
 """Runs' events as server-sent events (WHATWG HTML, section 9.2)."""
 
+import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
+from chat_api.database import DatabaseUnavailableError
 from chat_api.journal.feed import Feeds
 from chat_api.journal.reader import LAST_NUMBER
 from chat_api.problems import InvalidRequestError
+
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "text/event-stream"
 HEADERS: Final = {
@@ -40,13 +44,14 @@ def event_number(run_id: str, event_id: str | None) -> int:
 async def stream(feeds: Feeds, user_id: str, run_id: str, after: int) -> AsyncIterator[bytes]:
     """Yield the run's events behind number `after` as they stand on the wire, until the run rests.
 
-    The bytes of an event are the same for every reader at every time.
-
-    Raises:
-        DatabaseUnavailableError: The database does not answer, at the beginning; later on it is waited for.
+    The bytes of an event are the same for every reader at every time. A stream that ends before the run rests is to be
+    continued: so it does where the database does not answer at its beginning, since its status has gone out by then.
     """
-    async with aclosing(feeds.follow(user_id, run_id, after)) as batches:
-        async for batch in batches:
-            # Encoded JSON has no line breaks, so each event is one data line.
-            events = "".join(f"id: {run_id}:{event.n}\ndata: {event.data}\n\n" for event in batch)
-            yield events.encode() or KEEP_ALIVE
+    try:
+        async with aclosing(feeds.follow(user_id, run_id, after)) as batches:
+            async for batch in batches:
+                # Encoded JSON has no line breaks, so each event is one data line.
+                events = "".join(f"id: {run_id}:{event.n}\ndata: {event.data}\n\n" for event in batch)
+                yield events.encode() or KEEP_ALIVE
+    except DatabaseUnavailableError:
+        logger.warning("a stream of run %s ends before it: the database does not answer", run_id)

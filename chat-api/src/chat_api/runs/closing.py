@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from chat_api.conversations import repository as conversations
 from chat_api.database import Connection, Database, DatabaseUnavailableError
 from chat_api.journal import events
 from chat_api.journal import repository as journal
@@ -100,6 +101,8 @@ class Closer:
         while True:
             try:
                 async with self._database.writing() as connection:
+                    # As every move of a run, so that a stop meets it either before its pause or after.
+                    await conversations.lock(connection, log.key.user_id, started.run.conversation_id)
                     expires_at = await repository.pause(
                         connection, log.key, self._approval_expires_seconds, log.usage, measured
                     )

@@ -70,13 +70,19 @@ class Upkeep:
         for run in lapsed:
             # One of this very process's was only renewed late; its heartbeat sees to it.
             if not self._executor.carries_out(run.user_id, run.run_id):
-                await self._take(run, self._takeover.recover)
+                await self._take(run, self._takeover.recover, logging.WARNING, "is taken over")
         for run in expired:
-            await self._take(run, self._takeover.expire)
+            await self._take(run, self._takeover.expire, logging.INFO, "goes on without the user's decision")
         for run in queued:
-            await self._take(run, self._promote)
+            await self._take(run, self._promote, logging.INFO, "begins, which nobody saw to")
 
-    async def _take(self, run: RunRecord, take: Callable[[RunRecord], Awaitable[Started | Ended | None]]) -> None:
+    async def _take(
+        self,
+        run: RunRecord,
+        take: Callable[[RunRecord], Awaitable[Started | Ended | None]],
+        level: int,
+        what: str,
+    ) -> None:
         """Take one run; one that cannot be taken keeps no other from it."""
         try:
             taken = await take(run)
@@ -88,7 +94,7 @@ class Upkeep:
         if isinstance(taken, Ended):
             taken = taken.promoted
         if taken is not None:
-            logger.warning("run %s is taken over (attempt %d)", taken.run.run_id, taken.run.attempt)
+            logger.log(level, "run %s %s (attempt %d)", taken.run.run_id, what, taken.run.attempt)
             self._executor.begin(taken)
 
     async def _promote(self, run: RunRecord) -> Started | None:

@@ -202,6 +202,36 @@ async def test_a_decision_takes_the_conversation_before_the_run(
     await status_of(here, answer["run_id"], "completed")
 
 
+async def test_a_stop_that_meets_the_pause_is_heeded(replicas: Replicas, here: ChatUser, stub: OpenAIStub) -> None:
+    conversation = await add(here, stub, "milk")
+    hold = asyncio.Event()
+    stub.reply(Calls((DELETE,), hold=hold))
+    async with sending(here, "please", conversation) as live:
+        await until(lambda: stub.open)
+        run_id = (await here.read(f"conversations/{conversation}"))["active_run_id"]
+
+        async def is_at_its_pause() -> bool:
+            waits = "wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE' AND datname = current_database()"
+            is_waiting = replicas.sql(f"SELECT 1 FROM pg_stat_activity WHERE {waits}") != []  # noqa: S608
+            return is_waiting or (await here.read(f"runs/{run_id}"))["status"] == "requires_action"
+
+        with psycopg.connect(replicas.url) as other:
+            # What a stop does: the conversation is locked, and the run, found running, is asked to stop.
+            other.execute(
+                "SELECT 1 FROM conversations WHERE user_id = %s AND conversation_id = %s FOR UPDATE",
+                (here.user_id, conversation),
+            )
+            hold.set()
+            await until(is_at_its_pause)
+            other.execute(
+                "UPDATE runs SET cancel_requested = true WHERE user_id = %s AND run_id = %s AND status = 'running'",
+                (here.user_id, run_id),
+            )
+        await live.rest()
+    assert (await here.read(f"runs/{run_id}"))["status"] == "cancelled"
+    assert await task_statuses(here, stub) == [("milk", "open")]
+
+
 async def test_decisions_have_to_be_those_that_the_run_waits_for(
     replicas: Replicas, here: ChatUser, there: ChatUser, stub: OpenAIStub
 ) -> None:

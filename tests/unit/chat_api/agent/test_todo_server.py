@@ -34,6 +34,10 @@ class Server:
         self._answers = list(answers)
         self._method = method
 
+    def answer_with(self, answer: Answer) -> None:
+        """Answer with this from now on."""
+        self._answers = [answer]
+
     @property
     def bodies(self) -> list[dict[str, Any]]:
         """The JSON-RPC requests."""
@@ -322,6 +326,26 @@ async def test_without_any_tool_list_there_is_no_turn(opened: Open, short_of_tim
     async with opened(Server(refuse, method="tools/list"), timeout_seconds=short_of_time) as todo:
         with pytest.raises(ToolsUnavailableError):
             await todo.tools("ann")
+
+
+async def test_turns_that_wait_for_the_first_tool_list_wait_no_longer_than_one_does(opened: Open) -> None:
+    async with opened(Server(refuse, method="tools/list"), timeout_seconds=1) as todo:
+        # One after the other they would take half a minute.
+        async with asyncio.timeout(15):
+            failures = await asyncio.gather(*(todo.tools("ann") for _ in range(30)), return_exceptions=True)
+    assert [type(failure) for failure in failures] == [ToolsUnavailableError] * 30
+
+
+async def test_a_turn_that_comes_later_waits_its_own_time_for_the_first_tool_list(opened: Open) -> None:
+    server = Server(status(503), method="tools/list")
+    async with opened(server, timeout_seconds=1) as todo:
+        first = asyncio.create_task(todo.tools("ann"))
+        await asyncio.sleep(0.5)
+        later = asyncio.create_task(todo.tools("bob"))
+        with pytest.raises(ToolsUnavailableError):
+            await first
+        server.answer_with(LISTED)
+        assert [tool.name for tool in await later] == ["add_task"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,11 @@
 """`Last-Event-ID`: the number of an event of this very run, or a refusal that says what is wanted."""
 
+from collections.abc import AsyncIterator
+from typing import Any
+
 import pytest
-from chat_api.journal.sse import event_number
+from chat_api.database import DatabaseUnavailableError
+from chat_api.journal.sse import event_number, stream
 from chat_api.problems import InvalidRequestError
 
 RUN = "0197a1b2-0000-7000-8000-000000000001"
@@ -25,3 +29,17 @@ def test_anything_else_is_refused_by_name(event_id: str) -> None:
     assert refused.value.extensions["errors"] == [
         {"field": "Last-Event-ID", "detail": f"must be the id of an event of this run, such as {RUN}:1"}
     ]
+
+
+class Away:
+    """Feeds whose database does not answer."""
+
+    async def follow(self, *_: Any) -> AsyncIterator[list[Any]]:
+        raise DatabaseUnavailableError
+        yield []
+
+
+async def test_a_stream_that_cannot_be_read_ends_without_an_event(caplog: pytest.LogCaptureFixture) -> None:
+    away: Any = Away()
+    assert [data async for data in stream(away, "ann", RUN, 0)] == []
+    assert RUN in caplog.text
