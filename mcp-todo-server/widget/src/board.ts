@@ -167,6 +167,8 @@ export class Board {
     const next = this.#order[steps[event.key] ?? -1];
     if (event.key in steps) {
       if (next !== undefined) this.#focus(next);
+    } else if (event.repeat && (event.key === "Enter" || event.key === "Delete")) {
+      // A key that is held: the focus has moved to the next task, for which it was not pressed.
     } else if (event.key === "Enter" && onMain && target instanceof HTMLInputElement) this.#edit(id);
     else if (event.key === "Delete" && onMain && !target.matches(":disabled")) {
       void this.#list.attempt(deleting(this.#list.get(id)));

@@ -69,7 +69,8 @@ export class Editor {
   }
 
   #onKey(event: KeyboardEvent): void {
-    if (event.isComposing) return;
+    // The key that opened the editor may still be held, and is not to close it.
+    if (event.isComposing || event.repeat) return;
     const inText = event.target instanceof HTMLInputElement;
     if (event.key === "Escape") this.close();
     else if (event.key === "Enter" && (inText || event.ctrlKey || event.metaKey)) void this.#submit();
