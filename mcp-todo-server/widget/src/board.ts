@@ -137,12 +137,21 @@ export class Board {
     const { calendar } = this.#list;
     const row = this.#rows.get(taskId);
     if (!calendar || !row || this.#list.get(taskId).status === "deleted") return;
+    const open = this.#editor?.editor;
+    if (open?.saving) {
+      void open.saving.then(() => this.#edit(taskId));
+      return;
+    }
+    if (open?.unsaved) {
+      open.insist();
+      return;
+    }
     if (this.#list.isPending(taskId)) {
       // The user's own change, still on its way, is not to look like somebody else's to the edit.
       void this.#list.idle().then(() => this.#edit(taskId));
       return;
     }
-    this.#editor?.editor.close();
+    open?.close();
     const editor = new Editor(this.#list.get(taskId), this.#list, calendar, () => {
       const hadFocus = editor.element.contains(document.activeElement) || document.activeElement === document.body;
       editor.element.remove();

@@ -28,7 +28,7 @@ export class Editor {
   /** The task that the next save is to replace. */
   #base: Task;
   #sent: { fields: string; change: Change } | undefined;
-  #saving = false;
+  #saving: Promise<void> | undefined;
 
   constructor(task: Task, list: TaskList, calendar: Calendar, close: () => void) {
     this.#begun = this.#base = task;
@@ -68,6 +68,23 @@ export class Editor {
     this.#title.focus();
   }
 
+  /** Settles once the server has answered what is being saved. */
+  get saving(): Promise<void> | undefined {
+    return this.#saving;
+  }
+
+  /** Whether closing would throw away something that the user wrote. */
+  get unsaved(): boolean {
+    return [this.#date, this.#time].some(mistakeIn) || Object.keys(this.#fields()).length > 0;
+  }
+
+  /** Have the user decide about what they wrote. */
+  insist(): void {
+    // What went wrong with it says more, and may offer more.
+    if (!this.#problem.hasChildNodes()) this.#tell("Save or cancel this first.");
+    if (!this.element.contains(document.activeElement)) this.focus();
+  }
+
   #onKey(event: KeyboardEvent): void {
     // The key that opened the editor may still be held, and is not to close it.
     if (event.isComposing || event.repeat) return;
@@ -89,10 +106,14 @@ export class Editor {
     }
     const fields = this.#fields();
     if (Object.keys(fields).length === 0) this.close();
-    else if (!this.#saving) await this.#send(fields);
+    else await this.#send(fields);
   }
 
-  async #send(fields: TaskFields): Promise<void> {
+  #send(fields: TaskFields): Promise<void> {
+    return (this.#saving ??= this.#exchange(fields).finally(() => (this.#saving = undefined)));
+  }
+
+  async #exchange(fields: TaskFields): Promise<void> {
     this.#busy(true);
     try {
       await this.#list.make(this.#changeTo(fields));
@@ -151,7 +172,6 @@ export class Editor {
   }
 
   #busy(busy: boolean): void {
-    this.#saving = busy;
     this.#save.disabled = busy;
     this.#save.textContent = busy ? "Saving…" : "Save";
     if (busy) this.#problem.replaceChildren();

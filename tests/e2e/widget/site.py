@@ -1,9 +1,10 @@
 """The web site of a host: its page, the task list's page at an address of its own, and a way to the todo server."""
 
+import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -91,6 +92,22 @@ class Site:
             self.base_url = base_url
             yield self
         await self._http.aclose()
+
+    @contextmanager
+    def holding_calls(self) -> Iterator[None]:
+        """Keep tool calls on their way until the block ends."""
+        ended = asyncio.Event()
+
+        async def hold(_call: ToolCall, forward: Forward) -> Response:
+            await ended.wait()
+            return await forward()
+
+        self.fault = hold
+        try:
+            yield
+        finally:
+            self.fault = None
+            ended.set()
 
     async def _host_page(self, _request: Request) -> Response:
         return FileResponse(_HERE / "host.html", headers={"Content-Security-Policy": HOST_POLICY})

@@ -245,6 +245,54 @@ async def test_a_conflict_is_told_and_the_user_decides(stage: Stage) -> None:
         assert (await widget.task(2))["version"] == 2
 
 
+@pytest.mark.parametrize(
+    ("label", "text"), [("Title", "Buy oat milk"), ("Description", "Two litres"), ("Tags", "shop")]
+)
+async def test_what_is_written_of_one_task_outlives_a_click_on_another(stage: Stage, label: str, text: str) -> None:
+    async with stage.widget({"title": "Buy milk"}, {"title": "Buy bread"}) as widget:
+        milk = widget.frame.get_by_role("group", name="Edit Buy milk")
+        bread = widget.frame.get_by_role("group", name="Edit Buy bread")
+        await widget.button("Edit Buy milk").click()
+        await milk.get_by_label(label).fill(text)
+        await widget.row("Buy bread").locator(".title").click()
+        await expect(milk.get_by_role("alert")).to_have_text("Save or cancel this first.")
+        await expect(milk.get_by_label("Title")).to_be_focused()
+        await expect(milk.get_by_label(label)).to_have_value(text)
+        await expect(bread).to_have_count(0)
+
+        await milk.get_by_role("button", name="Cancel").click()
+        await widget.button("Edit Buy milk").click()
+        await widget.row("Buy bread").locator(".title").click()
+        await expect(bread.get_by_label("Title")).to_be_focused()
+        await expect(milk).to_have_count(0)
+
+
+async def test_another_task_is_edited_once_this_one_is_saved(stage: Stage) -> None:
+    async with stage.widget({"title": "Buy milk"}, {"title": "Buy bread"}) as widget:
+        milk = widget.frame.get_by_role("group", name="Edit Buy milk")
+        bread = widget.frame.get_by_role("group", name="Edit Buy bread")
+        await widget.button("Edit Buy milk").click()
+        await milk.get_by_label("Title").fill("Buy oat milk")
+        with stage.site.holding_calls():
+            await milk.get_by_role("button", name="Save").click()
+            await widget.button("Edit Buy bread").click()
+            await expect(milk.get_by_label("Title")).to_have_value("Buy oat milk")
+            await expect(bread).to_have_count(0)
+        await expect(bread.get_by_label("Title")).to_be_focused()
+        await expect(milk).to_have_count(0)
+
+        await widget.call("update_task", task_id=2, title="Buy rye bread")
+        await bread.get_by_label("Title").fill("Buy toast")
+        with stage.site.holding_calls():
+            await bread.get_by_role("button", name="Save").click()
+            await widget.button("Edit Buy oat milk").click()
+        await expect(bread.get_by_role("alert")).to_contain_text("changed elsewhere")
+        await expect(bread.get_by_label("Title")).to_have_value("Buy toast")
+        await expect(bread.get_by_label("Title")).to_be_focused()
+        await bread.get_by_role("button", name="Save mine over it").click()
+        await expect(widget.box("Buy toast")).to_be_visible()
+
+
 async def test_a_task_is_deleted_and_brought_back(stage: Stage) -> None:
     async with stage.widget({"title": "Buy milk"}, {"title": "Buy bread"}) as widget:
         await widget.button("Delete Buy milk").click()
