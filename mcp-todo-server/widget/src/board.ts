@@ -1,7 +1,7 @@
 // The groups of tasks, and the way through them with the keyboard.
 
 import { completing, deleting, reopening, restoring } from "./changes";
-import { button, element, setAttribute } from "./dom";
+import { button, element, hasFocus, setAttribute, setHidden } from "./dom";
 import { Editor } from "./editor";
 import { type Group, GROUPS, grouped } from "./groups";
 import type { TaskList } from "./list";
@@ -50,6 +50,11 @@ export class Board {
     });
   }
 
+  /** Take the focus from what goes away elsewhere. */
+  focus(): void {
+    this.#focusOrLeave(this.#current);
+  }
+
   /** Show the tasks as they are now; `canChange` tells whether the host passes changes on. */
   draw(now: number, canChange: boolean): void {
     const { calendar, filter, loaded } = this.#list;
@@ -58,6 +63,7 @@ export class Board {
     const focused = document.activeElement;
     const focusedTask = taskOf(focused);
     const before = this.#groups;
+    const listed = this.#order;
     const groups = (this.#groups = grouped(this.#list.tasks, calendar, now));
     const shown = this.#shown();
     this.#order = [];
@@ -72,8 +78,10 @@ export class Board {
       section.element.hidden = tasks.length === 0 && !toggled;
       section.count.textContent = tasks.length || !toggled ? String(tasks.length) : "";
     }
-    this.#drawDone();
-    this.#more.hidden = !this.#list.hasMore;
+    // After the last page, reading goes on with what it brought.
+    const readOn = () => this.#focusOrLeave(this.#order.find((id) => !listed.includes(id)) ?? this.#order.at(-1));
+    this.#drawDone(readOn);
+    setHidden(this.#more, !this.#list.hasMore, readOn);
     this.#empty.hidden = this.#order.length > 0;
     const narrowed = Object.keys(filter).some((name) => name !== "sort" && name !== "limit");
     this.#empty.textContent = narrowed ? "No task matches." : "Nothing to do. Add a task above.";
@@ -101,11 +109,11 @@ export class Board {
     return new Set(this.#list.doneShown ? [...open, "done"] : open);
   }
 
-  #drawDone(): void {
+  #drawDone(readOn: () => void): void {
     const toggled = (this.#list.filter.status ?? "open") === "open";
     this.#toggleDone.disabled = !toggled;
     setAttribute(this.#toggleDone, "aria-expanded", toggled ? String(this.#list.doneShown) : undefined);
-    this.#moreDone.hidden = !(toggled && this.#list.doneShown && this.#list.hasMoreDone);
+    setHidden(this.#moreDone, !(toggled && this.#list.doneShown && this.#list.hasMoreDone), readOn);
   }
 
   #row(task: Task): Row {
@@ -153,7 +161,8 @@ export class Board {
     }
     open?.close();
     const editor = new Editor(this.#list.get(taskId), this.#list, calendar, () => {
-      const hadFocus = editor.element.contains(document.activeElement) || document.activeElement === document.body;
+      // Safari gives no focus to a button that is clicked.
+      const hadFocus = hasFocus(editor.element) || document.activeElement === document.body;
       editor.element.remove();
       row.element.classList.remove("edited");
       this.#editor = this.#list.pinned = undefined;
@@ -186,7 +195,13 @@ export class Board {
   }
 
   #focus(taskId: number): void {
-    this.#rows.get(taskId)?.main.focus();
+    if (this.#editor?.taskId === taskId) this.#editor.editor.focus();
+    else this.#rows.get(taskId)?.main.focus();
+  }
+
+  #focusOrLeave(taskId: number | undefined): void {
+    if (taskId === undefined) this.#leave();
+    else this.#focus(taskId);
   }
 
   /** Make one task the list's stop in the tab order. */
@@ -201,13 +216,12 @@ export class Board {
     const [was, wasAt] = placeOf(before, taskId);
     const [is] = placeOf(this.#groups!, taskId);
     if ((was === is || this.#editor?.taskId === taskId) && this.#order.includes(taskId)) {
-      if (document.activeElement !== focused) focused.focus();
+      if (!focused.isConnected) this.#focus(taskId);
+      else if (document.activeElement !== focused) focused.focus();
       return;
     }
     const rest = was ? this.#groups![was].filter((task) => this.#order.includes(task.task_id)) : [];
-    const next = rest[Math.min(wasAt, rest.length - 1)]?.task_id ?? this.#order[0];
-    if (next === undefined) this.#leave();
-    else this.#focus(next);
+    this.#focusOrLeave(rest[Math.min(wasAt, rest.length - 1)]?.task_id ?? this.#order[0]);
   }
 }
 

@@ -18,6 +18,16 @@ export function setAttribute(target: Element, name: string, value: string | numb
   else target.setAttribute(name, value === true ? "" : String(value));
 }
 
+export function hasFocus(target: Element): boolean {
+  return target.contains(document.activeElement);
+}
+
+/** Hide or show; what is hidden under the focus passes it on first, for it would be lost. */
+export function setHidden(target: HTMLElement, hidden: boolean, passOn: () => void): void {
+  if (hidden && hasFocus(target)) passOn();
+  target.hidden = hidden;
+}
+
 export function button(label: Node | string, act: () => unknown, attributes: Attributes = {}): HTMLButtonElement {
   const made = element("button", { type: "button", ...attributes }, label);
   made.addEventListener("click", () => void act());

@@ -3,7 +3,7 @@
 import { NoAnswer, Refusal } from "./calls";
 import { type Change, dueOf, updating } from "./changes";
 import { type Calendar, mistakeIn } from "./dates";
-import { button, element, options } from "./dom";
+import { button, element, hasFocus, options, setAttribute } from "./dom";
 import type { TaskList } from "./list";
 import { DESCRIPTION_MAX_CHARS, DUE_BOUNDS, type Priority, type Task, type TaskFields, TITLE_MAX_CHARS } from "./tasks";
 
@@ -82,7 +82,7 @@ export class Editor {
   insist(): void {
     // What went wrong with it says more, and may offer more.
     if (!this.#problem.hasChildNodes()) this.#tell("Save or cancel this first.");
-    if (!this.element.contains(document.activeElement)) this.focus();
+    if (!hasFocus(this.element)) this.focus();
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -172,9 +172,12 @@ export class Editor {
   }
 
   #busy(busy: boolean): void {
-    this.#save.disabled = busy;
+    // Not disabled, which would take the focus away.
+    setAttribute(this.#save, "aria-disabled", busy && "true");
     this.#save.textContent = busy ? "Saving…" : "Save";
-    if (busy) this.#problem.replaceChildren();
+    if (!busy) return;
+    if (hasFocus(this.#problem)) this.#save.focus();
+    this.#problem.replaceChildren();
   }
 
   #mistake(): { text: string; where: HTMLInputElement } | undefined {

@@ -1,13 +1,19 @@
 // What went wrong, in one place, until it is mended or dismissed.
 
-import { button, element } from "./dom";
+import { button, element, hasFocus } from "./dom";
 
 type Retry = () => unknown;
 
 export class Failure {
   readonly element = element("div", { role: "alert", class: "failed" });
+  readonly #leave: () => void;
   /** What is shown, and whether a change of the user's failed, who has not seen to it yet. */
   #shown: { message: HTMLElement; retry: Retry | undefined; isChange: boolean } | undefined;
+
+  /** `leave` takes the focus when a message goes away. */
+  constructor(leave: () => void) {
+    this.#leave = leave;
+  }
 
   /** Show what became of a change. What it returns takes the message away, if it is still there. */
   show(text: string, retry?: Retry): () => void {
@@ -25,6 +31,7 @@ export class Failure {
 
   clear(): void {
     this.#shown = undefined;
+    if (hasFocus(this.element)) this.#leave();
     this.element.replaceChildren();
   }
 
@@ -36,7 +43,10 @@ export class Failure {
       return retry?.();
     };
     this.#shown = { message, retry, isChange };
-    this.element.replaceChildren(message, ...(retry ? [button("Try again", again)] : []), button("Dismiss", dismiss));
+    const hadFocus = hasFocus(this.element);
+    const close = button("Dismiss", dismiss);
+    this.element.replaceChildren(message, ...(retry ? [button("Try again", again)] : []), close);
+    if (hadFocus) close.focus();
     return dismiss;
   }
 

@@ -3,7 +3,7 @@
 import { AddBar, FilterBar } from "./bars";
 import { Board } from "./board";
 import { type Call, Calls, contentOf, Refusal } from "./calls";
-import { button, element, iconButton } from "./dom";
+import { button, element, iconButton, setHidden } from "./dom";
 import { Failure } from "./failure";
 import { Host } from "./host";
 import { TaskList } from "./list";
@@ -39,11 +39,11 @@ class App {
   readonly #board = new Board(this.#list, (tag) => void this.#list.show({ ...this.#list.filter, tag }), () => this.#add.focus());
   readonly #today = element("p", { class: "date" });
   readonly #said = element("p", { role: "status" }, "Reading the tasks…");
-  readonly #failure = new Failure();
+  readonly #failure = new Failure(() => this.#board.focus());
   readonly #undo = button("Undo", () => this.#list.undo());
   readonly #refresh = iconButton("refresh", "Refresh", () => this.#reload());
   readonly #full = iconButton("full", "Full screen", () => this.#toggleFull());
-  readonly #zone = new ZoneNote((zone) => this.#list.setZone(zone));
+  readonly #zone = new ZoneNote((zone) => this.#list.setZone(zone), () => this.#board.focus());
   /** The arguments of the call whose result comes next. */
   #asked: ListArguments = {};
   #received = false;
@@ -105,7 +105,7 @@ class App {
   #draw(): void {
     const { calendar, busy, canUndo, filter } = this.#list;
     for (const part of [this.#add.element, this.#filter.element, this.#refresh]) part.hidden = !this.#canChange;
-    this.#undo.hidden = !canUndo;
+    setHidden(this.#undo, !canUndo, () => this.#board.focus());
     this.#refresh.classList.toggle("busy", busy > 0);
     if (!calendar) return;
     this.#today.textContent = calendar.heading();
