@@ -161,8 +161,8 @@ export class Board {
     }
     open?.close();
     const editor = new Editor(this.#list.get(taskId), this.#list, calendar, () => {
-      // Safari gives no focus to a button that is clicked.
-      const hadFocus = hasFocus(editor.element) || document.activeElement === document.body;
+      // Safari gives no focus to a button that is clicked; and who is in the page around by now keeps theirs.
+      const hadFocus = hasFocus(editor.element) || (document.hasFocus() && document.activeElement === document.body);
       editor.element.remove();
       row.element.classList.remove("edited");
       this.#editor = this.#list.pinned = undefined;

@@ -154,3 +154,24 @@ async def test_the_focus_finds_the_editor_of_a_task_that_is_edited(stage: Stage)
         await expect(widget.frame.get_by_label("Title")).to_be_focused()
         await widget.box("Buy milk").press("ArrowDown")
         await expect(widget.frame.get_by_label("Title")).to_be_focused()
+
+
+async def test_who_writes_in_the_page_around_loses_no_focus_to_an_answer(stage: Stage) -> None:
+    async with stage.widget({"title": "Buy milk"}) as widget:
+        await widget.page.evaluate("document.body.prepend(document.createElement('textarea'))")
+        outside = widget.page.locator("textarea")
+        await widget.button("Edit Buy milk").click()
+        await widget.frame.get_by_label("Title").fill("Buy oat milk")
+        with stage.site.holding_calls():
+            await widget.button("Save").click()
+            await outside.focus()
+        await expect(widget.box("Buy oat milk")).to_be_visible()
+        await widget.page.keyboard.press("a")
+        await expect(outside).to_have_value("a")
+
+        with stage.site.holding_calls():
+            await widget.button("Undo").click()
+            await outside.focus()
+        await expect(widget.box("Buy milk")).to_be_visible()
+        await widget.page.keyboard.press("b")
+        await expect(outside).to_have_value("ab")
