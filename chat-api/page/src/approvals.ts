@@ -1,5 +1,6 @@
 // What the assistant wants to do and may not without the user's word.
 
+import { announce } from "./announcer";
 import { batchLines, type Call, callWords, heard, tasksOf } from "./call-words";
 import { callDetails } from "./cards";
 import { button, element, part } from "./dom";
@@ -16,8 +17,10 @@ export class Approvals {
   readonly #conversation: ConversationModel;
   readonly #titles: TaskTitles;
   readonly #decided = new Map<string, boolean>();
+  /** Titles as they were read for this decision: what is remembered may be what a task was called before. */
+  readonly #names = new Map<number, string>();
   readonly #problem = element("p", { class: "refusal", role: "alert" });
-  #drawn = "";
+  #drawn: string | undefined;
   #sending = false;
 
   constructor(turn: Turn, conversation: ConversationModel, titles: TaskTitles) {
@@ -31,20 +34,17 @@ export class Approvals {
     const pending = state === "requires_action" ? approvals : [];
     const drawing = pending.map(({ tool_call_id }) => tool_call_id).join();
     if (drawing === this.#drawn) return;
+    // What stands there from the beginning is come upon, as all else is.
+    const isNews = this.#drawn !== undefined;
     this.#drawn = drawing;
     this.#decided.clear();
+    this.#names.clear();
     this.#problem.textContent = "";
     if (pending.length === 0 && this.element.contains(document.activeElement)) part("message").focus();
     this.element.hidden = pending.length === 0;
     if (pending.length === 0) return this.element.replaceChildren();
     this.#show(pending);
-    void this.#nameTasks(pending);
-  }
-
-  /** What is asked, in one sentence. */
-  get words(): string {
-    const wanted = this.#turn.approvals.map((approval) => heard(callWords(callOf(approval), "wanted", this.#titles)));
-    return `The assistant asks for your permission: ${wanted.join("; ")}.`;
+    void this.#nameTasks(pending, isNews);
   }
 
   #show(pending: readonly PendingApproval[]): void {
@@ -99,8 +99,8 @@ export class Approvals {
 
   #wanted(approval: PendingApproval): HTMLElement {
     const call = callOf(approval);
-    const words = callWords(call, "wanted", this.#titles);
-    const lines = call.name === "batch_tasks" ? batchLines(call, "wanted", this.#titles) : [];
+    const words = callWords(call, "wanted", this.#names);
+    const lines = call.name === "batch_tasks" ? batchLines(call, "wanted", this.#names) : [];
     const items = lines.map((line) => element("li", {}, ...line.words));
     const list = items.length > 0 ? [element("ul", { class: "lines" }, ...items)] : [];
     const whose = element("span", { class: "heard" }, ` of: ${heard(words)}`);
@@ -108,18 +108,24 @@ export class Approvals {
     return element("div", { class: "wanted" }, element("p", {}, ...words), ...list, details);
   }
 
-  /** Calls name a task by its number, and nobody can decide on a number. */
-  async #nameTasks(pending: readonly PendingApproval[]): Promise<void> {
-    const unnamed = pending.flatMap(({ parameters }) => tasksOf(parameters)).filter((id) => !this.#titles.get(id));
-    if (unnamed.length === 0) return;
+  /** Calls name a task by its number, and nobody can decide on a number, or hear of one and know what is asked. */
+  async #nameTasks(pending: readonly PendingApproval[], isNews: boolean): Promise<void> {
     const drawn = this.#drawn;
-    try {
-      await this.#titles.read(unnamed);
-    } catch (error) {
-      if (this.#drawn !== drawn) return;
-      this.#problem.textContent = `The tasks’ titles could not be read: ${(error as Error).message}`;
+    const ids = new Set(pending.flatMap(({ parameters }) => tasksOf(parameters)));
+    const names = await Promise.allSettled([...ids].map(async (id) => [id, await this.#titles.read(id)] as const));
+    if (this.#drawn !== drawn || this.#sending || !this.element.isConnected) return;
+    for (const name of names) {
+      if (name.status === "rejected") {
+        this.#problem.textContent = `The tasks’ titles could not be read: ${(name.reason as Error).message}`;
+      } else if (name.value[1] !== undefined) this.#names.set(name.value[0], name.value[1]);
     }
-    if (this.#drawn !== drawn || this.#sending) return;
+    if (this.#names.size > 0) this.#showAnew(pending);
+    if (!isNews) return;
+    const wanted = pending.map((approval) => heard(callWords(callOf(approval), "wanted", this.#names)));
+    announce(`The assistant asks for your permission: ${wanted.join("; ")}.`);
+  }
+
+  #showAnew(pending: readonly PendingApproval[]): void {
     const hadFocus = [...this.element.querySelectorAll("button, input, summary")].indexOf(document.activeElement!);
     this.#show(pending);
     if (hadFocus >= 0) this.element.querySelectorAll<HTMLElement>("button, input, summary")[hadFocus]?.focus();

@@ -2,7 +2,7 @@
 
 import { dayWords, instantWords, repeatWords } from "./date-words";
 import { element } from "./dom";
-import type { TaskTitles } from "./task-titles";
+import type { Titles } from "./task-titles";
 import type { Json } from "./wire";
 
 /** How the deed stands: still to be allowed, under way, or done. */
@@ -40,7 +40,7 @@ const ON_TASK = /^(add|update|complete|reopen|delete|restore|get)_task$/;
 /** The parts of a batch, in the order in which they are carried out. */
 const BATCH = ["restore", "reopen", "add", "update", "complete", "delete"] as const;
 
-export function callWords(call: Call, tense: Tense, titles: TaskTitles): Phrase {
+export function callWords(call: Call, tense: Tense, titles: Titles): Phrase {
   const parameters = call.parameters ?? {};
   const onTask = ON_TASK.exec(call.name)?.[1];
   if (onTask) return taskWords(onTask, parameters, fieldsOf(call.result), tense, titles);
@@ -51,7 +51,7 @@ export function callWords(call: Call, tense: Tense, titles: TaskTitles): Phrase 
 }
 
 /** What of a batch was done to which task, or would be, one line for each. */
-export function batchLines({ parameters, result }: Call, tense: Tense, titles: TaskTitles): BatchLine[] {
+export function batchLines({ parameters, result }: Call, tense: Tense, titles: Titles): BatchLine[] {
   return BATCH.flatMap((kind) =>
     listOf(parameters?.[kind]).map((item, index) => {
       const given = typeof item === "number" ? { task_id: item } : fieldsOf(item) ?? {};
@@ -80,7 +80,7 @@ export function refusalOf(result: Json | undefined): string | undefined {
   return textOf(fieldsOf(result)?.["error"]);
 }
 
-function taskWords(kind: string, given: Fields, result: Fields | undefined, tense: Tense, titles: TaskTitles): Phrase {
+function taskWords(kind: string, given: Fields, result: Fields | undefined, tense: Tense, titles: Titles): Phrase {
   const id = numberOf(given["task_id"]) ?? numberOf(result?.["task_id"]);
   const known = id === undefined ? undefined : titles.get(id);
   const called = textOf(result?.["title"] ?? given["title"]) ?? known;

@@ -149,7 +149,6 @@ export class TurnView {
   #tell(state: TurnState): void {
     if (state === "failed" || state === "refused") announce(this.#turn.trouble?.text ?? "There is no answer.");
     else if (state === "cancelled") announce("The answer was stopped.");
-    else if (state === "requires_action") announce(this.#approvals.words);
     else if (state === "completed") announce(`Assistant: ${this.#words}`);
   }
 }

@@ -126,6 +126,28 @@ class Chat:
         """Open a new conversation."""
         await self.sidebar.get_by_role("button", name="New conversation").click()
 
+    async def listen(self) -> None:
+        """Note from now on, in `window.told`, what those hear who do not see the page."""
+        await self.page.evaluate(
+            """() => {
+              window.told = [];
+              const live = "[aria-live]:not([aria-live=off]), [role=status], [role=alert]";
+              const note = (records) => {
+                for (const { addedNodes, target } of records) {
+                  if (!target.closest(live)) continue;
+                  window.told.push(...[...addedNodes].map(({ textContent }) => textContent.trim()).filter(Boolean));
+                }
+              };
+              new MutationObserver(note).observe(document.body, { childList: true, subtree: true });
+            }"""
+        )
+
+    async def told(self, part: str) -> list[str]:
+        """Wait until something was told that has this in it, and return all that was told."""
+        await self.page.wait_for_function("(part) => window.told.some((text) => text.includes(part))", arg=part)
+        told: list[str] = await self.page.evaluate("window.told")
+        return told
+
     # The sidebar
 
     @property

@@ -264,23 +264,10 @@ async def test_nothing_moves_where_the_user_wants_no_motion(stage: Stage, stub: 
 
 async def test_an_answer_is_told_once_when_it_is_whole(stage: Stage, stub: OpenAIStub) -> None:
     async with stage.visit() as chat:
-        await chat.page.evaluate(
-            """() => {
-              window.told = [];
-              const live = "[aria-live]:not([aria-live=off]), [role=status], [role=alert]";
-              const note = (records) => {
-                for (const { addedNodes, target } of records) {
-                  if (!target.closest(live)) continue;
-                  window.told.push(...[...addedNodes].map(({ textContent }) => textContent.trim()).filter(Boolean));
-                }
-              };
-              new MutationObserver(note).observe(document.body, { childList: true, subtree: true });
-            }"""
-        )
+        await chat.listen()
         stub.reply(Say("One **two** three four", pause_seconds=0.05))
         await chat.ask("count", "One two three four")
-        await chat.page.wait_for_function("window.told.some((text) => text.includes('three four'))")
-        told: list[str] = await chat.page.evaluate("window.told")
+        told = await chat.told("three four")
         assert [text for text in told if "One" in text] == ["Assistant: One two three four"], told
 
 

@@ -1,5 +1,7 @@
 """Tool calls that wait until the user has allowed them."""
 
+import asyncio
+
 import pytest
 from playwright.async_api import Route, expect
 
@@ -37,6 +39,36 @@ async def test_what_is_allowed_is_done(stage: Stage, stub: OpenAIStub) -> None:
         assert await chat.titles_on_server() == ["Buy bread"]
         await expect(chat.turns.last.get_by_role("button", name="Allow")).to_have_count(0)
         await expect(chat.turns).to_have_count(1)
+
+
+async def test_the_task_is_named_as_it_is_called_now(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit() as chat:
+        stub.reply(Call("add_task", {"title": "Buy milk"}), Say("Added."))
+        await chat.ask("add milk", "Added.")
+        await expect(chat.cards).to_contain_text("Added “Buy milk”")
+        await chat.call("update_task", task_id=1, title="Pay rent")
+        read = asyncio.Event()
+
+        async def wait(route: Route) -> None:
+            if "get_task" in (route.request.post_data or ""):
+                await read.wait()
+            await route.continue_()
+
+        await chat.page.route("**/tools/call", wait)
+        await ask_to_delete(chat, stub)
+        approvals = chat.turns.last.get_by_role("group", name="Your decision")
+        await expect(approvals).to_contain_text("Delete task #1")
+        read.set()
+        await expect(approvals).to_contain_text("Delete “Pay rent”")
+
+
+async def test_who_hears_the_page_is_told_what_is_asked(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(tasks=TASKS) as chat:
+        await chat.listen()
+        await ask_to_delete(chat, stub)
+        told = await chat.told("permission")
+        asked = [text for text in told if "permission" in text]
+        assert asked == ["The assistant asks for your permission: Delete “Buy milk”."]
 
 
 async def test_what_is_denied_is_not_done_and_the_model_is_told(stage: Stage, stub: OpenAIStub) -> None:

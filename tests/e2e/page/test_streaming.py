@@ -206,6 +206,21 @@ async def test_what_a_tool_did_is_a_card_that_can_be_undone(stage: Stage, stub: 
         await expect(chat.cards.get_by_role("button", name="Undo")).to_have_count(0)
 
 
+async def test_a_task_is_called_by_its_newest_title(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit() as chat:
+        stub.reply(Call("add_task", {"title": "Buy milk"}), Say("Added."))
+        await chat.ask("add milk", "Added.")
+        await chat.begin()
+        stub.reply(Call("update_task", {"task_id": 1, "title": "Pay rent"}), Say("Renamed."))
+        await chat.ask("rename it", "Renamed.")
+        await chat.conversation("add milk").click()
+        await expect(chat.cards).to_contain_text("Added “Buy milk”")
+        outdated = Call("update_task", {"task_id": 1, "priority": "high", "expected_version": 1})
+        stub.reply(outdated, Say("It was changed meanwhile."))
+        await chat.ask("it is important", "It was changed meanwhile.")
+        await expect(chat.cards.last).to_contain_text("Could not change “Pay rent”")
+
+
 async def test_a_tool_that_refused_says_so(stage: Stage, stub: OpenAIStub) -> None:
     async with stage.visit() as chat:
         stub.reply(Call("complete_task", {"task_id": 77}), Say("There is none."))
