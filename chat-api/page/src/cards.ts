@@ -51,7 +51,9 @@ export class Card {
     const { name, parameters } = part;
     const result = part.result ?? undefined;
     const known = this.#call;
-    if (known && known.result === result && known.parameters === parameters && this.#ended === ended) return;
+    // A call with an outcome looks the same at the run's end, and keeps what is open or focused in it.
+    const isAsBefore = result !== undefined || this.#ended === ended;
+    if (known && known.result === result && known.parameters === parameters && isAsBefore) return;
     this.#call = { name, parameters, result };
     this.#ended = ended;
     this.#context.titles.learn(result);

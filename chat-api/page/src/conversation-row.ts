@@ -47,8 +47,10 @@ export class ConversationRow {
     });
     this.link.addEventListener("keydown", (event) => {
       if (event.key === "F2") this.edit();
-      else if (event.key === "Delete") actions.remove(conversation.id);
-      else return;
+      else if (event.key === "Delete") {
+        // A key that is held would go on with the row that gets the focus next.
+        if (!event.repeat) actions.remove(conversation.id);
+      } else return;
       event.preventDefault();
     });
   }

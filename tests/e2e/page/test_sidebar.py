@@ -132,6 +132,18 @@ async def test_a_deletion_that_is_not_taken_back_is_made(stage: Stage) -> None:
         assert await left(chat) == ["Shopping"]
 
 
+async def test_a_delete_key_that_is_held_deletes_one(stage: Stage) -> None:
+    async with stage.visit(seeded(stage, PASTS)) as chat:
+        await chat.conversation("Travel").focus()
+        for _ in range(3):
+            await chat.page.keyboard.down("Delete")
+        await expect(chat.conversation("Travel")).to_have_count(0)
+        await expect(chat.conversation("Shopping")).to_be_focused()
+        await chat.page.keyboard.up("Delete")
+        await chat.page.keyboard.press("Delete")
+        await expect(chat.conversation("Shopping")).to_have_count(0)
+
+
 async def test_a_deletion_is_made_when_the_page_goes_away(stage: Stage) -> None:
     async with stage.visit(seeded(stage, PASTS)) as chat:
         await chat.choose("Travel", "Delete")

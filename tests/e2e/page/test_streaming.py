@@ -206,6 +206,22 @@ async def test_what_a_tool_did_is_a_card_that_can_be_undone(stage: Stage, stub: 
         await expect(chat.cards.get_by_role("button", name="Undo")).to_have_count(0)
 
 
+async def test_a_card_keeps_what_is_open_and_focused_at_the_answers_end(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit() as chat:
+        hold = asyncio.Event()
+        stub.reply(Call("add_task", {"title": "Buy milk"}), Say(COUNT, hold=hold))
+        await chat.say("add milk")
+        await expect(chat.answer).to_have_text(HALF)
+        details, undo = chat.cards.locator("details"), chat.cards.get_by_role("button", name="Undo")
+        await details.locator("summary").click()
+        await undo.focus()
+        hold.set()
+        await expect(chat.answer).to_have_text(COUNT)
+        await chat.settled()
+        await expect(undo).to_be_focused()
+        await expect(details).to_have_attribute("open", "")
+
+
 async def test_a_task_is_called_by_its_newest_title(stage: Stage, stub: OpenAIStub) -> None:
     async with stage.visit() as chat:
         stub.reply(Call("add_task", {"title": "Buy milk"}), Say("Added."))
