@@ -44,7 +44,8 @@ export class Page {
     this.#address = new Address((id) => this.#show(id), signal);
     this.#tasks = new TasksPane(app.api, signal);
     this.#composer = new Composer({ editLast: () => this.#transcript.editLast() });
-    this.#transcript = new Transcript({ tools: app.tools, signIn, compose: (text) => this.#composer.write(text) });
+    const compose = (text: string) => this.#composer.write(text);
+    this.#transcript = new Transcript({ tools: app.tools, source: app.session.source, signIn, compose });
     const actions = {
       open: (id: number) => this.open(id),
       begin: () => this.open(undefined),

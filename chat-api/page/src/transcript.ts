@@ -2,7 +2,7 @@
 
 import { reconcile } from "./children";
 import { button, element, icon } from "./dom";
-import type { ConversationModel, Tools, Trouble } from "./model";
+import type { ConversationModel, Trouble } from "./model";
 import { NearEnd } from "./near-end";
 import { TaskTitles } from "./task-titles";
 import { type ChatContext, TurnView } from "./turn-view";
@@ -13,10 +13,7 @@ const OLDER_AHEAD_PX = 1500;
 const GROUP_SIZE = 10;
 const EXAMPLES = ["Buy milk tomorrow at 5pm", "Water the plants every Monday", "What is due this week?"];
 
-export interface TranscriptActions {
-  tools: Tools;
-  /** Let the user sign in again. */
-  signIn(): void;
+export interface TranscriptActions extends Pick<ChatContext, "tools" | "source" | "signIn"> {
   /** Put words into the composer, for the user to change and to send. */
   compose(text: string): void;
 }
@@ -40,8 +37,8 @@ export class Transcript {
 
   constructor(actions: TranscriptActions) {
     this.#actions = actions;
-    const { tools, signIn } = actions;
-    this.#context = { tools, signIn, titles: new TaskTitles(tools), undone: new Set() };
+    const { tools, source, signIn } = actions;
+    this.#context = { tools, source, signIn, titles: new TaskTitles(tools), undone: new Set() };
     this.#scroller = element(
       "div",
       // Words are not read out as they stream in: each turn announces its answer once, when it is whole.

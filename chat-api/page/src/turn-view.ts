@@ -11,8 +11,12 @@ import { element, icon, iconButton, part, setAttribute } from "./dom";
 import { MarkdownView } from "./markdown-view";
 import type { ConversationModel, Part, Turn, TurnState } from "./model";
 import { excerpt, Question } from "./question";
+import type { SignInOptions } from "./sign-in";
 
 export interface ChatContext extends CardContext {
+  /** Where this page asks for a token by itself, as a run's page does. */
+  source: SignInOptions["source"];
+  /** Let the user sign in again. */
   signIn(): void;
 }
 
@@ -41,7 +45,7 @@ export class TurnView {
   readonly #actions: HTMLElement;
   readonly #copy: HTMLButtonElement;
   readonly #regenerate: HTMLButtonElement;
-  readonly #details = element("a", { class: "details", target: "_blank", rel: "noopener" });
+  readonly #details = element("a", { class: "details" });
   readonly #approvals: Approvals;
   readonly #status: AnswerStatus;
   #views = new Map<string, MarkdownView | Card>();
@@ -68,6 +72,8 @@ export class TurnView {
     });
     this.#regenerate.setAttribute("aria-label", `Answer “${about}” again`);
     const whose = element("span", { class: "heard" }, ` of the answer to “${about}”`);
+    // A tab of its own has no window around it that hands it a token.
+    if (context.source !== "frame") Object.assign(this.#details, { target: "_blank", rel: "noopener" });
     this.#details.append(icon("info"), "Details", whose);
     this.#actions = element("div", { class: "actions" }, this.#copy, this.#regenerate, this.#details);
     const heading = element("h2", { class: "heard", id: `assistant-${++count}` }, "Assistant");
@@ -124,7 +130,8 @@ export class TurnView {
     this.#actions.hidden = !ended || state === "refused";
     this.#copy.hidden = this.#text === "";
     this.#regenerate.hidden = !isLast;
-    this.#details.hidden = turn.runId === undefined;
+    // A token that was pasted here is not there.
+    this.#details.hidden = turn.runId === undefined || this.#context.source === "none";
     if (turn.runId !== undefined) this.#details.href = `/runs/${turn.runId}`;
     if (this.#state !== undefined && this.#state !== state) this.#tell(state);
     this.#state = state;

@@ -145,6 +145,8 @@ async def test_a_pasted_token_lasts_as_long_as_the_page(framing: Framing, stub: 
         await greet(chat, stub)
         await keeps_no_token(chat, token)
         await expect(field).to_be_hidden()
+        # Another page would have no token.
+        await expect(chat.page.get_by_role("link", name="Details of the answer")).to_have_count(0)
         await chat.page.reload()
         await expect(field).to_be_visible()
 
@@ -191,6 +193,30 @@ async def test_a_front_end_hands_its_token_to_the_page_in_its_frame(framing: Fra
         assert {said["data"]["type"] for said in heard} == {"todo-chat:ready"}
         assert {said["origin"] for said in heard} == {framing.stage.chat.base_url}
         assert token.rpartition(".")[2] not in json.dumps(heard)
+
+
+async def test_in_a_frame_details_open_in_place_and_lead_back(framing: Framing, stub: OpenAIStub) -> None:
+    async with framing.stage.visit(token="", path=None) as chat:
+        chat.watch.allow(framing.friend)
+        await chat.page.goto(f"{framing.friend}/#token={user_token(chat.user)}")
+        inside = chat.page.frame_locator("iframe").first
+        await inside.get_by_role("textbox", name="Message", exact=True).fill("hello")
+        stub.reply(Say("Hello."))
+        await inside.get_by_role("button", name="Send").click()
+        await inside.get_by_role("link", name="Details of the answer").click()
+        await expect(inside.get_by_role("table", name="Steps")).to_be_visible()
+        await inside.get_by_role("link", name="Back to the conversation").click()
+        await expect(inside.get_by_text("Hello.", exact=True)).to_be_visible()
+        assert len(chat.page.context.pages) == 1
+
+
+async def test_details_open_beside_the_page_where_the_cookie_is(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit() as chat:
+        await greet(chat, stub)
+        async with chat.page.expect_popup() as opened:
+            await chat.page.get_by_role("link", name="Details of the answer").click()
+        beside = await opened.value
+        await expect(beside.get_by_role("table", name="Steps")).to_be_visible()
 
 
 async def test_a_new_token_is_asked_for_when_the_old_one_is_refused(framing: Framing, stub: OpenAIStub) -> None:
