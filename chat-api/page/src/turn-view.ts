@@ -90,8 +90,13 @@ export class TurnView {
     this.#place = { beginsDay, isLast };
     if (beginsDay !== began) {
       this.#separator?.remove();
-      this.#separator = beginsDay ? element("p", { class: "day" }, dayHeading(this.#turn.createdAt)) : undefined;
+      this.#separator = beginsDay ? element("p", { class: "day" }) : undefined;
       if (this.#separator) this.element.prepend(this.#separator);
+    }
+    if (this.#separator) {
+      // After midnight, what was today is yesterday.
+      const heading = dayHeading(this.#turn.createdAt);
+      if (this.#separator.textContent !== heading) this.#separator.textContent = heading;
     }
     if (isLast !== was) this.#draw();
   }

@@ -1,6 +1,7 @@
 """An answer on its way: it grows, it can be stopped, asked again, edited, copied, and its troubles can be mended."""
 
 import asyncio
+import datetime as dt
 from itertools import pairwise
 
 import pytest
@@ -156,6 +157,20 @@ async def test_shift_enter_writes_a_line_and_nothing_is_sent_of_blanks(stage: St
         await chat.settled()
         async with chat.api() as api:
             assert (await api.said(1))[0] == ("user", "one\ntwo")
+
+
+async def test_the_day_that_is_over_is_called_yesterday(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(path=None) as chat:
+        noon = dt.datetime(2030, 3, 14, 12, tzinfo=dt.UTC)
+        await chat.page.clock.set_system_time(noon)
+        await chat.page.goto("/")
+        stub.reply(Say("Hello."), Say("Good morning."))
+        await chat.ask("hello", "Hello.")
+        days = chat.turns.locator(".day")
+        await expect(days).to_have_text(["Today"])
+        await chat.page.clock.set_system_time(noon + dt.timedelta(days=1))
+        await chat.ask("up already?", "Good morning.")
+        await expect(days).to_have_text(["Yesterday", "Today"])
 
 
 async def test_markdown_is_shown_as_it_is_meant(stage: Stage, stub: OpenAIStub) -> None:
