@@ -41,11 +41,10 @@ export class AnswerStatus {
   }
 
   #of(turn: Turn, isLast: boolean): Status | undefined {
-    const { state, trouble, parts, stopping, reconnecting } = turn;
-    const atWork = state === "sending" || state === "queued" || state === "running" || state === "requires_action";
+    const { state, atRest, trouble, parts, stopping, reconnecting } = turn;
     if (trouble) return this.#troubled(turn, isLast);
-    if (stopping) return { kind: "waiting", text: "Stopping…" };
-    if (reconnecting && atWork) return { kind: "waiting", text: "Connecting again…" };
+    if (stopping && !atRest) return { kind: "waiting", text: "Stopping…" };
+    if (reconnecting && !atRest) return { kind: "waiting", text: "Connecting again…" };
     if (state === "queued") return { kind: "note", text: "Waits for the answer before it." };
     if (state === "sending") return { kind: "waiting", text: "Sending…" };
     if (state === "cancelled") {

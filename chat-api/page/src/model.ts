@@ -57,6 +57,8 @@ export interface Turn extends Observable {
   readonly input: string;
   readonly createdAt: Date;
   readonly state: TurnState;
+  /** It goes on only if somebody wants it to. */
+  readonly atRest: boolean;
   readonly parts: readonly Part[];
   readonly trouble: Trouble | undefined;
   readonly approvals: readonly PendingApproval[];

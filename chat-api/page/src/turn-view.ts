@@ -26,7 +26,6 @@ export interface Place {
   isLast: boolean;
 }
 
-const ENDED: ReadonlySet<TurnState> = new Set(["refused", "completed", "failed", "cancelled"]);
 /** Characters of an answer that are read out by themselves; the rest waits in the transcript. */
 const ANNOUNCED_MAX_CHARS = 1000;
 
@@ -122,17 +121,16 @@ export class TurnView {
 
   #draw(): void {
     const turn = this.#turn;
-    const { state } = turn;
-    const ended = ENDED.has(state);
+    const { state, atRest } = turn;
     const { isLast } = this.#place;
     this.element.dataset["state"] = state;
-    this.#drawParts(turn, ended);
+    this.#drawParts(turn);
     this.#approvals.draw();
     this.#answer.hidden = this.#parts.childElementCount === 0 && this.#approvals.element.hidden;
-    setAttribute(this.#answer, "aria-busy", !ended && state !== "requires_action" && "true");
+    setAttribute(this.#answer, "aria-busy", !atRest && state !== "requires_action" && "true");
     this.#status.draw(turn, isLast);
-    this.#question.editable = isLast && ended;
-    this.#actions.hidden = !ended || state === "refused";
+    this.#question.editable = isLast && atRest;
+    this.#actions.hidden = !atRest || state === "refused";
     this.#copy.hidden = this.#text === "";
     this.#regenerate.hidden = !isLast;
     // A token that was pasted here is not there.
@@ -142,7 +140,7 @@ export class TurnView {
     this.#state = state;
   }
 
-  #drawParts(turn: Turn, ended: boolean): void {
+  #drawParts(turn: Turn): void {
     const known = this.#views;
     this.#views = new Map();
     let calls = 0;
@@ -151,8 +149,8 @@ export class TurnView {
       if (!isShown(shown, turn.state)) continue;
       const view = known.get(shown.id) ?? (shown.kind === "text" ? new MarkdownView() : new Card(key, this.#context));
       this.#views.set(shown.id, view);
-      if (shown.kind === "text") (view as MarkdownView).draw(shown.text, ended);
-      else (view as Card).draw(shown, ended);
+      if (shown.kind === "text") (view as MarkdownView).draw(shown.text, turn.atRest);
+      else (view as Card).draw(shown, turn.atRest);
     }
     reconcile(this.#parts, [...this.#views.values()].map((view) => view.element));
   }
