@@ -29,7 +29,8 @@ export class Composer {
   #draft = "";
   #shown = new AbortController();
 
-  constructor(actions: ComposerActions) {
+  /** The signal takes it away from its conversation's changes. */
+  constructor(actions: ComposerActions, signal: AbortSignal) {
     this.#actions = actions;
     const keys = "Enter sends, Shift and Enter begin a new line, Escape stops the answer.";
     this.element = element(
@@ -48,6 +49,7 @@ export class Composer {
     this.element.addEventListener("click", (event) => {
       if (!(event.target as Element).closest("button")) this.focus();
     });
+    signal.addEventListener("abort", () => this.#shown.abort());
   }
 
   show(conversation: ConversationModel): void {

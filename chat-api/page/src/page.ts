@@ -43,9 +43,9 @@ export class Page {
     this.#layout = layout;
     this.#address = new Address((id) => this.#show(id), signal);
     this.#tasks = new TasksPane(app.api, signal);
-    this.#composer = new Composer({ editLast: () => this.#transcript.editLast() });
+    this.#composer = new Composer({ editLast: () => this.#transcript.editLast() }, signal);
     const compose = (text: string) => this.#composer.write(text);
-    this.#transcript = new Transcript({ tools: app.tools, source: app.session.source, signIn, compose });
+    this.#transcript = new Transcript({ tools: app.tools, source: app.session.source, signIn, compose }, signal);
     const actions = {
       open: (id: number) => this.open(id),
       begin: () => this.open(undefined),

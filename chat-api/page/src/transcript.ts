@@ -35,7 +35,8 @@ export class Transcript {
   #readingOlder = false;
   #olderFailed = false;
 
-  constructor(actions: TranscriptActions) {
+  /** The signal takes what is shown away from its conversation's changes. */
+  constructor(actions: TranscriptActions, signal: AbortSignal) {
     this.#actions = actions;
     const { tools, source, signIn } = actions;
     this.#context = { tools, source, signIn, titles: new TaskTitles(tools), undone: new Set() };
@@ -55,6 +56,7 @@ export class Transcript {
       rootMargin: `${OLDER_AHEAD_PX}px 0px 0px`,
     });
     this.element = element("div", { class: "transcript" }, this.#scroller, jump);
+    signal.addEventListener("abort", () => this.#shown.abort());
   }
 
   /** Show this conversation in the place of the one before it. */
