@@ -67,11 +67,22 @@ export class Composer {
 
   /** Put words in the place of what is written, for the user to change and to send. */
   write(text: string): void {
-    this.#fill(text);
-    if (this.#conversation) this.#conversation.draft = text;
+    this.#put(text);
     this.focus();
     this.#text.setSelectionRange(text.length, text.length);
-    if (this.#conversation) this.#draw(this.#conversation);
+  }
+
+  /** Put words behind what is written, and leave the focus where it is. */
+  add(text: string): void {
+    const written = this.#text.value;
+    this.#put(written.trim() === "" ? text : `${written}\n\n${text}`);
+  }
+
+  #put(text: string): void {
+    this.#fill(text);
+    if (!this.#conversation) return;
+    this.#conversation.draft = text;
+    this.#draw(this.#conversation);
   }
 
   #draw({ draft, busy }: ConversationModel): void {

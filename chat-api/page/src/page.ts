@@ -44,8 +44,12 @@ export class Page {
     this.#address = new Address((id) => this.#show(id), signal);
     this.#tasks = new TasksPane(app.api, signal);
     this.#composer = new Composer({ editLast: () => this.#transcript.editLast() }, signal);
-    const compose = (text: string) => this.#composer.write(text);
-    this.#transcript = new Transcript({ tools: app.tools, source: app.session.source, signIn, compose }, signal);
+    const composing = {
+      compose: (text: string) => this.#composer.write(text),
+      keep: (text: string) => this.#composer.add(text),
+    };
+    const { tools, session } = app;
+    this.#transcript = new Transcript({ tools, source: session.source, signIn, ...composing }, signal);
     const actions = {
       open: (id: number) => this.open(id),
       begin: () => this.open(undefined),

@@ -1,38 +1,44 @@
 // The user's own message, and its editor.
 
 import { copyButton } from "./copy";
-import { button, element, iconButton } from "./dom";
+import { button, element, iconButton, part } from "./dom";
 import { clock, inFull } from "./times";
 
 let count = 0;
 
+export interface QuestionActions {
+  /** Send words in the place of these. */
+  save(text: string): void;
+  /** Keep words that were not sent before the message could be edited no more. */
+  keep(text: string): void;
+}
+
 export class Question {
   readonly element: HTMLElement;
   readonly #input: string;
-  readonly #save: (text: string) => void;
+  readonly #actions: QuestionActions;
   readonly #words: HTMLElement;
-  readonly #actions: HTMLElement;
+  readonly #buttons: HTMLElement;
   readonly #edit: HTMLButtonElement;
   #editor: HTMLElement | undefined;
 
-  /** `save` takes the words that are to stand in the place of these. */
-  constructor(input: string, createdAt: Date, save: (text: string) => void) {
+  constructor(input: string, createdAt: Date, actions: QuestionActions) {
     this.#input = input;
-    this.#save = save;
+    this.#actions = actions;
     this.#words = element("p", { class: "words", dir: "auto" }, input);
     const heading = element("h2", { class: "heard", id: `you-${++count}` }, "You");
     this.#edit = iconButton("edit", "Edit", () => this.edit());
     this.#edit.setAttribute("aria-label", `Edit your message “${excerpt(input)}”`);
     const time = element("time", { datetime: createdAt.toISOString(), title: inFull(createdAt) }, clock(createdAt));
     const copy = copyButton("", `Copy your message “${excerpt(input)}”`, () => input);
-    this.#actions = element("div", { class: "actions" }, time, copy, this.#edit);
+    this.#buttons = element("div", { class: "actions" }, time, copy, this.#edit);
     const attributes = { class: "question", "aria-labelledby": heading.id };
-    this.element = element("article", attributes, heading, this.#words, this.#actions);
+    this.element = element("article", attributes, heading, this.#words, this.#buttons);
   }
 
   set editable(editable: boolean) {
     this.#edit.hidden = !editable;
-    if (!editable) this.#close();
+    if (!editable) this.#giveUp();
   }
 
   /** Begin to edit; returns false where that cannot be. */
@@ -40,7 +46,7 @@ export class Question {
     if (this.#edit.hidden) return false;
     if (!this.#editor) {
       this.#editor = this.#makeEditor();
-      this.#words.hidden = this.#actions.hidden = true;
+      this.#words.hidden = this.#buttons.hidden = true;
       this.element.append(this.#editor);
     }
     this.#editor.querySelector("textarea")?.focus();
@@ -53,7 +59,7 @@ export class Question {
     const save = () => {
       if (text.value.trim() === "") return text.focus();
       this.#close();
-      this.#save(text.value);
+      this.#actions.save(text.value);
     };
     const leave = () => {
       this.#close();
@@ -75,10 +81,19 @@ export class Question {
     return editor;
   }
 
+  /** Take the editor away under whoever writes in it. */
+  #giveUp(): void {
+    const text = this.#editor?.querySelector("textarea")?.value ?? "";
+    const hadFocus = this.#editor?.contains(document.activeElement) ?? false;
+    this.#close();
+    if (hadFocus) part("message").focus();
+    if (text.trim() !== "" && text !== this.#input) this.#actions.keep(text);
+  }
+
   #close(): void {
     this.#editor?.remove();
     this.#editor = undefined;
-    this.#words.hidden = this.#actions.hidden = false;
+    this.#words.hidden = this.#buttons.hidden = false;
   }
 }
 

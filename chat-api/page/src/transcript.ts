@@ -13,7 +13,7 @@ const OLDER_AHEAD_PX = 1500;
 const GROUP_SIZE = 10;
 const EXAMPLES = ["Buy milk tomorrow at 5pm", "Water the plants every Monday", "What is due this week?"];
 
-export interface TranscriptActions extends Pick<ChatContext, "tools" | "source" | "signIn"> {
+export interface TranscriptActions extends Pick<ChatContext, "tools" | "source" | "signIn" | "keep"> {
   /** Put words into the composer, for the user to change and to send. */
   compose(text: string): void;
 }
@@ -38,8 +38,8 @@ export class Transcript {
   /** The signal takes what is shown away from its conversation's changes. */
   constructor(actions: TranscriptActions, signal: AbortSignal) {
     this.#actions = actions;
-    const { tools, source, signIn } = actions;
-    this.#context = { tools, source, signIn, titles: new TaskTitles(tools), undone: new Set() };
+    const { tools, source, signIn, keep } = actions;
+    this.#context = { tools, source, signIn, keep, titles: new TaskTitles(tools), undone: new Set() };
     this.#scroller = element(
       "div",
       // Words are not read out as they stream in: each turn announces its answer once, when it is whole.
@@ -64,6 +64,7 @@ export class Transcript {
     this.#shown.abort();
     this.#shown = new AbortController();
     this.#conversation = conversation;
+    for (const view of this.#views.values()) view.close();
     this.#views = new Map();
     this.#list.replaceChildren();
     this.#readingOlder = this.#olderFailed = false;

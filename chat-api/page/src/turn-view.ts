@@ -18,6 +18,8 @@ export interface ChatContext extends CardContext {
   source: SignInOptions["source"];
   /** Let the user sign in again. */
   signIn(): void;
+  /** Put words behind those in the composer. */
+  keep(text: string): void;
 }
 
 export interface Place {
@@ -58,9 +60,12 @@ export class TurnView {
     this.#context = context;
     this.day = turn.createdAt.toDateString();
     const about = excerpt(turn.input);
-    this.#question = new Question(turn.input, turn.createdAt, (text) => {
-      part("message").focus();
-      conversation.edit(turn, text);
+    this.#question = new Question(turn.input, turn.createdAt, {
+      save: (text) => {
+        part("message").focus();
+        conversation.edit(turn, text);
+      },
+      keep: (text) => context.keep(text),
     });
     this.#approvals = new Approvals(turn, conversation, context.titles);
     this.#status = new AnswerStatus({ retry: () => conversation.retry(turn), signIn: () => context.signIn() });
@@ -106,6 +111,7 @@ export class TurnView {
   }
 
   close(): void {
+    this.#question.editable = false;
     this.#closed.abort();
   }
 

@@ -123,6 +123,45 @@ async def test_the_last_question_is_edited(stage: Stage, stub: OpenAIStub) -> No
             assert await api.said(1) == said
 
 
+@pytest.mark.parametrize("draft", ["", "And eggs"])
+async def test_an_edit_that_another_message_overtakes_is_kept(stage: Stage, stub: OpenAIStub, draft: str) -> None:
+    async with stage.visit() as chat:
+        stub.reply(Say("Milk it is."), Say("Sure."))
+        await chat.ask("I want milk", "Milk it is.")
+        await chat.composer.fill(draft)
+        await chat.act("Edit your message")
+        editor = chat.page.get_by_role("textbox", name="Edit your message")
+        await editor.fill("I want bread")
+        async with chat.tab() as other:
+            await expect(other.answer).to_have_text("Milk it is.")
+            await other.ask("and more?", "Sure.")
+        await expect(editor).to_have_count(0)
+        await expect(chat.composer).to_be_focused()
+        await expect(chat.composer).to_have_value("\n\n".join(filter(None, [draft, "I want bread"])))
+
+
+async def test_an_edit_is_kept_while_another_conversation_is_shown(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit() as chat:
+        stub.reply(Say("Milk it is."))
+        await chat.ask("I want milk", "Milk it is.")
+        await chat.act("Edit your message")
+        editor = chat.page.get_by_role("textbox", name="Edit your message")
+        await editor.fill("I want bread")
+        await chat.begin()
+        await expect(chat.turns).to_have_count(0)
+        await expect(chat.composer).to_have_value("")
+        await chat.conversation("I want milk").click()
+        await expect(chat.composer).to_have_value("I want bread")
+        # What was only looked at is not worth keeping.
+        await chat.composer.fill("")
+        await chat.act("Edit your message")
+        await expect(editor).to_have_value("I want milk")
+        await chat.begin()
+        await chat.conversation("I want milk").click()
+        await expect(chat.answer).to_have_text("Milk it is.")
+        await expect(chat.composer).to_have_value("")
+
+
 async def test_a_message_sent_meanwhile_waits_its_turn(stage: Stage, stub: OpenAIStub) -> None:
     async with stage.visit() as chat:
         hold = asyncio.Event()
