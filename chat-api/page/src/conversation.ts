@@ -5,7 +5,7 @@ import { Courier } from "./courier";
 import { History } from "./history";
 import type { ConversationModel, Trouble, Turn } from "./model";
 import { Changes } from "./observable";
-import { NoAnswer, Problem, troubleOf } from "./problem";
+import { passes, Problem, troubleOf } from "./problem";
 import type { Session } from "./session";
 import type { Drafts, Outbox, Unsent } from "./storage";
 import { LiveTurn, type StoredRun } from "./turn";
@@ -268,7 +268,7 @@ export class OpenConversation implements ConversationModel {
   #fail(error: unknown): void {
     if (this.#around.lifetime.aborted) return;
     // The next look is soon.
-    if (error instanceof NoAnswer || (error instanceof Problem && error.passes)) return;
+    if (passes(error)) return;
     this.#trouble = troubleOf(error);
     this.#changes.notify();
   }

@@ -4,7 +4,7 @@ import type { Api } from "./api";
 import type { ConversationsModel, Removal, Trouble } from "./model";
 import { UNDO_SECONDS } from "./model";
 import { Changes } from "./observable";
-import { NoAnswer, Problem, troubleOf } from "./problem";
+import { passes, Problem, troubleOf } from "./problem";
 import type { Conversation, Page } from "./wire";
 
 const PAGE = 50;
@@ -175,8 +175,7 @@ export class ConversationList implements ConversationsModel {
     } catch (error) {
       if (reading.signal.aborted || this.#lifetime.aborted) return;
       // Where the list is there already, the next look is soon.
-      const passes = error instanceof NoAnswer || (error instanceof Problem && error.passes);
-      if (!passes || this.#items.length === 0) this.#trouble = troubleOf(error);
+      if (!passes(error) || this.#items.length === 0) this.#trouble = troubleOf(error);
     } finally {
       if (this.#reading === reading) this.#reading = undefined;
       this.#changes.notify();

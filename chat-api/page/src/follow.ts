@@ -4,7 +4,7 @@
 import type { Api, RunStream } from "./api";
 import type { Backoff } from "./presence";
 import { pause, visible, whenAway } from "./presence";
-import { NoAnswer, Problem, troubleOf } from "./problem";
+import { NoAnswer, passes, Problem, troubleOf } from "./problem";
 import type { Session } from "./session";
 import type { LiveTurn, StoredRun } from "./turn";
 import type { RunStatus } from "./wire";
@@ -145,7 +145,7 @@ export async function persist<Value>(
         await session.signedIn(signal);
         continue;
       }
-      if (!(error instanceof NoAnswer || (error instanceof Problem && error.passes))) throw error;
+      if (!passes(error)) throw error;
     }
     turn.reconnecting = true;
     await backoff.pause(signal);

@@ -9,7 +9,6 @@ export class Problem extends Error {
   readonly type: string;
   readonly requestId: string | undefined;
   readonly runId: string | undefined;
-  readonly conversationId: number | undefined;
   /** Seconds after which to try again. */
   readonly retryAfter: number | undefined;
 
@@ -19,14 +18,8 @@ export class Problem extends Error {
     this.type = text(body.type) ?? "about:blank";
     this.requestId = text(body.request_id) ?? headers.get("X-Request-Id") ?? undefined;
     this.runId = text(body.run_id);
-    this.conversationId = typeof body.conversation_id === "number" ? body.conversation_id : undefined;
     const seconds = Number(headers.get("Retry-After") ?? NaN);
     this.retryAfter = Number.isFinite(seconds) ? seconds : undefined;
-  }
-
-  /** Something is down or in between: the same request is right, in a while. */
-  get passes(): boolean {
-    return this.status >= 502 && this.status <= 504 && this.runId === undefined;
   }
 }
 
@@ -35,6 +28,12 @@ export class NoAnswer extends Error {
   constructor(options?: ErrorOptions) {
     super("The connection was lost, or the server is not running.", options);
   }
+}
+
+/** Tell whether no answer came, or something is down or in between: the same request is right, in a while. */
+export function passes(error: unknown): boolean {
+  if (!(error instanceof Problem)) return error instanceof NoAnswer;
+  return error.status >= 502 && error.status <= 504 && error.runId === undefined;
 }
 
 export async function readProblem(response: Response): Promise<Problem> {

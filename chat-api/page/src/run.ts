@@ -4,7 +4,7 @@ import { addressOf } from "./address";
 import { Api } from "./api";
 import { part } from "./dom";
 import { Backoff, pause, visible } from "./presence";
-import { NoAnswer, Problem, troubleOf } from "./problem";
+import { passes, Problem, troubleOf } from "./problem";
 import { RunView } from "./run-view";
 import { Session } from "./session";
 import { SignInView } from "./sign-in";
@@ -57,7 +57,7 @@ async function read(api: Api, signal: AbortSignal): Promise<void> {
       signal.throwIfAborted();
       main.removeAttribute("aria-busy");
       if (error instanceof Problem && error.status === 401) await session.signedIn(signal);
-      else if (error instanceof NoAnswer || (error instanceof Problem && error.passes)) {
+      else if (error instanceof Error && passes(error)) {
         view.fault(`${error.message} Trying again.`);
         await backoff.pause(signal);
       } else {

@@ -4,7 +4,7 @@ import type { CallToolResult } from "@modelcontextprotocol/client";
 import type { Api } from "./api";
 import type { Tools } from "./model";
 import { Backoff } from "./presence";
-import { NoAnswer, Problem, troubleOf } from "./problem";
+import { passes, troubleOf } from "./problem";
 import { randomKey } from "./random";
 import type { Json } from "./wire";
 
@@ -27,8 +27,7 @@ export class TodoTools implements Tools {
       try {
         return contentOf(await this.#api.callTool(params, this.#lifetime));
       } catch (error) {
-        const passes = error instanceof NoAnswer || (error instanceof Problem && error.passes);
-        if (!passes || tries === TRIES) throw new Error(wordsOf(error), { cause: error });
+        if (!passes(error) || tries === TRIES) throw new Error(wordsOf(error), { cause: error });
       }
       await backoff.pause(this.#lifetime);
     }
