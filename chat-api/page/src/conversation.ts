@@ -150,11 +150,11 @@ export class OpenConversation implements ConversationModel {
 
   /** Send messages again of which it is not known whether they arrived. */
   resend(messages: readonly Unsent[]): void {
-    for (const { key, body, begins, stopped } of messages) {
-      const turn = LiveTurn.sending(body, () => this.#moved(), key);
-      if (stopped) turn.stopping = true;
+    for (const message of messages) {
+      const turn = LiveTurn.sending(message.body, () => this.#moved(), message);
+      if (message.stopped) turn.stopping = true;
       this.turnList.add(turn);
-      if (begins !== undefined) this.#courier.name = begins;
+      if (message.begins !== undefined) this.#courier.name = message.begins;
     }
     this.#moved();
     void this.#courier.deliver();

@@ -49,8 +49,9 @@ export class Courier {
     this.#shown = this.#followed = undefined;
   }
 
-  /** Send a message, and go on with that after a reload. */
+  /** Send a message by the reader's hand, and go on with that after a reload. */
   send(turn: LiveTurn): void {
+    turn.sentAt = Date.now();
     this.#keep(turn);
     void this.deliver();
   }
@@ -120,18 +121,19 @@ export class Courier {
       outbox.drop(message.key);
     } catch (error) {
       if (lifetime.aborted) return;
-      if (turn.runId === undefined) this.#keep(message, true);
-      else outbox.drop(message.key);
+      if (turn.runId !== undefined) outbox.drop(message.key);
+      // Another tab may have made a draft of it.
+      else if (outbox.has(message.key)) this.#keep(message, true);
       turn.become(turn.runId === undefined ? "refused" : "failed", troubleOf(error));
     }
   }
 
   /** Put a message where a reload finds it. */
-  #keep({ key, request, stopping }: LiveTurn, refused = false): void {
+  #keep({ key, request, sentAt: at, stopping }: LiveTurn, refused = false): void {
     const { outbox, id } = this.#desk;
     const body = request!;
     if (id !== undefined) body.conversation_id ??= id;
-    outbox.put({ key, body, begins: this.name, ...(stopping && { stopped: true }), ...(refused && { refused }) });
+    outbox.put({ key, body, at, begins: this.name, ...(stopping && { stopped: true }), ...(refused && { refused }) });
   }
 
   async #cancel(turn: LiveTurn): Promise<void> {

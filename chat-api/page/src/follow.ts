@@ -4,8 +4,9 @@
 import type { Api, RunStream } from "./api";
 import type { Backoff } from "./presence";
 import { pause, visible, whenAway } from "./presence";
-import { NoAnswer, passes, Problem, troubleOf } from "./problem";
+import { NoAnswer, Overdue, passes, Problem, troubleOf } from "./problem";
 import type { Session } from "./session";
+import { goesByItself } from "./storage";
 import type { LiveTurn, StoredRun } from "./turn";
 import type { RunStatus } from "./wire";
 
@@ -22,10 +23,14 @@ export interface Way {
 
 /**
  * Send a turn's message, as often as it takes. Returns the stream of its run, which the service has from then on.
- * Throws `Problem` where it was refused, and the signal's reason.
+ * Throws `Problem` where it was refused, `Overdue` where it took too long, and the signal's reason.
  */
 export async function deliver(turn: LiveTurn, way: Way): Promise<RunStream> {
-  const stream = await persist(turn, way, () => way.api.send(turn.request!, turn.key, way.signal));
+  const stream = await persist(turn, way, () => {
+    // By now it may be a draft in another tab, and have been sent as that, which is another message.
+    if (!goesByItself(turn.sentAt)) throw new Overdue();
+    return way.api.send(turn.request!, turn.key, way.signal);
+  });
   way.backoff.reset();
   return stream;
 }

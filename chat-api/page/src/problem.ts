@@ -30,6 +30,13 @@ export class NoAnswer extends Error {
   }
 }
 
+/** A message was not taken for so long that it is not sent by itself any more. */
+export class Overdue extends Error {
+  constructor() {
+    super("There was no answer for half an hour. You may have said it in another way since: it waits for you.");
+  }
+}
+
 /** Tell whether no answer came, or something is down or in between: the same request is right, in a while. */
 export function passes(error: unknown): boolean {
   if (!(error instanceof Problem)) return error instanceof NoAnswer;
@@ -48,11 +55,12 @@ export async function readProblem(response: Response): Promise<Problem> {
   return new Problem(response.status, members, response.headers);
 }
 
-/** Say what happened and what can be done, in plain words. What is neither `Problem` nor `NoAnswer` is a defect. */
+/** Say what happened and what can be done, in plain words. Other errors than those above are defects. */
 export function troubleOf(error: unknown): Trouble {
   if (error instanceof NoAnswer) {
     return { text: `${error.message} Sent again, nothing is done twice.`, next: "retry" };
   }
+  if (error instanceof Overdue) return { text: error.message, next: "retry" };
   if (!(error instanceof Problem)) {
     reportError(error);
     return { text: "The page made a mistake. Reload it to go on.", next: "none" };

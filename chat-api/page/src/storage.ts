@@ -68,6 +68,7 @@ export class Drafts {
 export interface Unsent {
   key: string;
   body: ChatRequest;
+  /** When its reader sent it. */
   at: number;
   /** Which new conversation it belongs to, where that has no number yet. */
   begins?: string;
@@ -85,8 +86,12 @@ export class Outbox {
     this.#shelf = new Shelf("outbox", userId);
   }
 
-  put(message: Omit<Unsent, "at">): void {
-    this.#shelf.put(message.key, { ...message, at: Date.now() });
+  put(message: Unsent): void {
+    this.#shelf.put(message.key, message);
+  }
+
+  has(key: string): boolean {
+    return this.#shelf.get(key) !== undefined;
   }
 
   drop(key: string): void {
@@ -95,10 +100,9 @@ export class Outbox {
 
   /** The messages to send again, the oldest first. Those that are not to be are dropped, and given to `lapsed`. */
   unsent(lapsed: (message: Unsent) => void): Unsent[] {
-    const oldest = Date.now() - RESEND_MINUTES * 60 * 1000;
     const messages = Object.groupBy(
       this.#shelf.entries().map(([, entry]) => entry),
-      ({ at, refused }) => (refused || at < oldest ? "lapsed" : "unsent"),
+      ({ at, refused }) => (refused || !goesByItself(at) ? "lapsed" : "unsent"),
     );
     for (const one of messages.lapsed ?? []) {
       this.drop(one.key);
@@ -106,6 +110,11 @@ export class Outbox {
     }
     return messages.unsent ?? [];
   }
+}
+
+/** Tell whether a message that was sent at this time is still sent by itself. */
+export function goesByItself(at: number): boolean {
+  return Date.now() - at <= RESEND_MINUTES * 60 * 1000;
 }
 
 function attempt<Value>(act: (storage: Storage) => Value): Value | undefined {

@@ -5,6 +5,7 @@ import { Changes } from "./observable";
 import type { NumberedEvent } from "./api";
 import { troubleOfRun } from "./problem";
 import { randomKey } from "./random";
+import type { Unsent } from "./storage";
 import type { ChatRequest, Json, PendingApproval, Run, RunEvent } from "./wire";
 
 /** A run on record; `answer` are the words that the transcript has of it. */
@@ -26,6 +27,8 @@ export class LiveTurn implements Turn {
   readonly replaces: string | undefined;
   /** Says that its conversation should look whether there is something to do for it. */
   readonly nudges = new EventTarget();
+  /** When the reader sent it, last by hand. */
+  sentAt: number;
   runId: string | undefined;
   /** As its run's events name it: the conversation's number, unless an AG-UI client has given it a name. */
   threadId: string | undefined;
@@ -62,14 +65,15 @@ export class LiveTurn implements Turn {
     this.key = key;
     this.input = input;
     this.createdAt = createdAt;
+    this.sentAt = createdAt.getTime();
     this.request = request;
     this.replaces = replaces;
   }
 
   /** A message that is about to be sent. `moved` is called whenever the turn's state has changed. */
-  static sending(request: ChatRequest, moved: () => void, key?: string): LiveTurn {
+  static sending(request: ChatRequest, moved: () => void, { key, at }: Partial<Unsent> = {}): LiveTurn {
     const { message: input, replaces } = request;
-    const createdAt = new Date();
+    const createdAt = new Date(at ?? Date.now());
     return new LiveTurn(moved, { ...(key && { key }), state: "sending", input, createdAt, request, replaces });
   }
 

@@ -1,0 +1,60 @@
+"""That words of which nobody knows whether they arrived are done once, shown once and kept, in one tab or in several."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.e2e.page.chat import Chat
+from tests.e2e.page.stage import Stage
+from tests.e2e.page.test_outbox import said_by_user
+from tests.support.openai_stub import OpenAIStub, Say
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LATER = "{ const now = Date.now; Date.now = () => now() + 31 * 60_000; }"
+"""Lets half an hour pass for a page, as a laptop does that sleeps."""
+NO_NETWORK = ("net::ERR_",)
+"""What the browser says of each request that nothing answers."""
+
+
+async def waits_for_the_reader(chat: Chat) -> None:
+    """See that the last message was not sent by itself, and that it can be sent by hand."""
+    await expect(chat.status).to_contain_text("no answer for half an hour")
+    await expect(chat.button("Send again")).to_be_visible()
+    await chat.settled()
+
+
+async def test_what_slept_for_half_an_hour_is_not_sent_by_itself(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(expected=NO_NETWORK) as chat:
+        await expect(chat.tasks.get_by_text("Nothing to do.")).to_be_visible()
+        await chat.page.context.set_offline(True)
+        await chat.say("tomorrow")
+        await expect(chat.status).to_contain_text("Connecting again")
+        await chat.page.evaluate(LATER)
+        await chat.page.context.set_offline(False)
+        await waits_for_the_reader(chat)
+        assert await said_by_user(chat) == []
+        stub.reply(Say("Noted."))
+        await chat.button("Send again").click()
+        await expect(chat.answer).to_have_text("Noted.")
+        assert await said_by_user(chat) == [["tomorrow"]]
+
+
+async def test_what_became_a_draft_in_another_tab_is_not_sent_by_the_first(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(expected=NO_NETWORK) as chat:
+        stub.answer = lambda _: Say("Noted.")
+        await chat.page.route("**/chat", lambda route: route.abort())
+        await chat.say("tomorrow")
+        await expect(chat.status).to_contain_text("Connecting again")
+        await chat.page.context.add_init_script(LATER)
+        async with chat.tab("/") as other:
+            await expect(other.composer).to_have_value("tomorrow")
+            await other.composer.press("Enter")
+            await expect(other.answer).to_have_text("Noted.")
+            await chat.page.evaluate(LATER)
+            await chat.page.unroute("**/chat")
+            await waits_for_the_reader(chat)
+        assert await said_by_user(chat) == [["tomorrow"]]
+        # It is no draft once more.
+        await chat.page.goto("/")
+        await expect(chat.conversation("tomorrow")).to_be_visible()
+        await expect(chat.composer).to_have_value("")
