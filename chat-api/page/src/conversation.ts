@@ -218,7 +218,7 @@ export class OpenConversation implements ConversationModel {
       ...(this.#id !== undefined && { conversation_id: this.#id }),
       ...(replaces !== undefined && { replaces }),
     };
-    const turn = LiveTurn.sending(request, () => this.#moved());
+    const turn = LiveTurn.sending(request, () => this.#moved(), this.#loaded ? { after: this.turnList.newest } : {});
     this.turnList.add(turn);
     this.#moved();
     this.#courier.send(turn);

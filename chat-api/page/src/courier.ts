@@ -129,11 +129,12 @@ export class Courier {
   }
 
   /** Put a message where a reload finds it. */
-  #keep({ key, request, sentAt: at, stopping }: LiveTurn, refused = false): void {
+  #keep({ key, request, sentAt: at, after, stopping }: LiveTurn, refused = false): void {
     const { outbox, id } = this.#desk;
     const body = request!;
     if (id !== undefined) body.conversation_id ??= id;
-    outbox.put({ key, body, at, begins: this.name, ...(stopping && { stopped: true }), ...(refused && { refused }) });
+    const known = { ...(after !== undefined && { after }), ...(stopping && { stopped: true }) };
+    outbox.put({ key, body, at, begins: this.name, ...known, ...(refused && { refused }) });
   }
 
   async #cancel(turn: LiveTurn): Promise<void> {

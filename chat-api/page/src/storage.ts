@@ -70,6 +70,8 @@ export interface Unsent {
   body: ChatRequest;
   /** When its reader sent it. */
   at: number;
+  /** The newest run of its conversation that was known then. */
+  after?: string;
   /** Which new conversation it belongs to, where that has no number yet. */
   begins?: string;
   /** It is to be stopped as soon as it has arrived. */

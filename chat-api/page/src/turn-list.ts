@@ -9,6 +9,8 @@ const CAME_TO_NOTHING: ReadonlySet<TurnState> = new Set(["refused", "failed"]);
 
 export class TurnList {
   #turns: LiveTurn[] = [];
+  /** Of those that the record has brought, the ones that turned out to be messages of this tab's. */
+  readonly #claimed = new Set<LiveTurn>();
   readonly #moved: () => void;
 
   /** `moved` is called whenever a turn's state has changed. */
@@ -22,6 +24,7 @@ export class TurnList {
 
   /** The turns that are shown. */
   get standing(): readonly LiveTurn[] {
+    const arrived = this.#arrived();
     const replaced = new Set<string>();
     const stands = (turn: LiveTurn): boolean => {
       if (turn.runId !== undefined && replaced.has(turn.runId)) return false;
@@ -31,12 +34,18 @@ export class TurnList {
     };
     const shown: LiveTurn[] = [];
     for (const turn of this.#turns.toReversed()) {
+      if (arrived.has(turn)) continue;
       if (stands(turn)) shown.push(turn);
       if (turn.replaces === undefined) continue;
       if (takesPlace(turn)) replaced.add(turn.replaces);
       if (turn.state !== "refused") replaced.add(`again ${turn.replaces}`);
     }
     return shown.reverse();
+  }
+
+  /** The newest run; empty where there is none. */
+  get newest(): string {
+    return this.#turns.reduce((newest, { runId = "" }) => (runId > newest ? runId : newest), "");
   }
 
   /** The turn that the others wait for. */
@@ -63,7 +72,9 @@ export class TurnList {
       turn.runId = runId;
       return turn;
     }
-    if (turn.stopping) known.stopping = true;
+    this.#claimed.add(known);
+    // What has ended meanwhile cannot be stopped.
+    if (turn.stopping && !known.atRest) known.stopping = true;
     this.remove(turn);
     this.#moved();
     return known;
@@ -101,6 +112,21 @@ export class TurnList {
       else if (one.run.run_id > oldest && !one.run.replaced) this.#insert(this.#made(one));
     }
     return true;
+  }
+
+  /** Return the messages whose runs the record seems to have brought before anybody has answered them. */
+  #arrived(): Set<LiveTurn> {
+    const messages = this.#turns.filter(({ runId, after }) => runId === undefined && after !== undefined);
+    if (messages.length === 0) return new Set();
+    const runs = this.#turns.filter((turn) => turn.runId !== undefined && !turn.request && !this.#claimed.has(turn));
+    return new Set(
+      messages.filter(({ input, replaces, after }) => {
+        const isItsRun = (run: LiveTurn) => run.runId! > after! && run.input === input && run.replaces === replaces;
+        const at = runs.findIndex(isItsRun);
+        if (at >= 0) runs.splice(at, 1);
+        return at >= 0;
+      }),
+    );
   }
 
   #made(stored: StoredRun): LiveTurn {

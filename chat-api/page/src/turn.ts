@@ -25,6 +25,8 @@ export class LiveTurn implements Turn {
   readonly request: ChatRequest | undefined;
   /** The run whose place it takes. */
   readonly replaces: string | undefined;
+  /** Its run is newer than this one; undefined where that is not known. */
+  after: string | undefined;
   /** Says that its conversation should look whether there is something to do for it. */
   readonly nudges = new EventTarget();
   /** When the reader sent it, last by hand. */
@@ -71,10 +73,12 @@ export class LiveTurn implements Turn {
   }
 
   /** A message that is about to be sent. `moved` is called whenever the turn's state has changed. */
-  static sending(request: ChatRequest, moved: () => void, { key, at }: Partial<Unsent> = {}): LiveTurn {
+  static sending(request: ChatRequest, moved: () => void, { key, at, after }: Partial<Unsent>): LiveTurn {
     const { message: input, replaces } = request;
     const createdAt = new Date(at ?? Date.now());
-    return new LiveTurn(moved, { ...(key && { key }), state: "sending", input, createdAt, request, replaces });
+    const turn = new LiveTurn(moved, { ...(key && { key }), state: "sending", input, createdAt, request, replaces });
+    turn.after = after;
+    return turn;
   }
 
   /** A run that is on record. */

@@ -1,11 +1,15 @@
 """That words of which nobody knows whether they arrived are done once, shown once and kept, in one tab or in several."""
 
+import asyncio
+
+import httpx
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, Route, expect
 
 from tests.e2e.page.chat import Chat
 from tests.e2e.page.stage import Stage
 from tests.e2e.page.test_outbox import said_by_user
+from tests.integration.chat_api.conftest import REQUEST_SECONDS
 from tests.support.openai_stub import OpenAIStub, Say
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -14,6 +18,22 @@ LATER = "{ const now = Date.now; Date.now = () => now() + 31 * 60_000; }"
 """Lets half an hour pass for a page, as a laptop does that sleeps."""
 NO_NETWORK = ("net::ERR_",)
 """What the browser says of each request that nothing answers."""
+
+
+async def unanswered(page: Page) -> tuple[asyncio.Event, asyncio.Event]:
+    """Let the next message arrive and be carried out at the first event, and cut it off without an answer at the other."""
+    arrive, cut = asyncio.Event(), asyncio.Event()
+
+    async def keep(route: Route) -> None:
+        request = route.request
+        await arrive.wait()
+        async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_SECONDS) as http:
+            await http.post(request.url, content=request.post_data or "", headers=await request.all_headers())
+        await cut.wait()
+        await route.abort()
+
+    await page.route("**/chat", keep, times=1)
+    return arrive, cut
 
 
 async def waits_for_the_reader(chat: Chat) -> None:
@@ -58,3 +78,38 @@ async def test_what_became_a_draft_in_another_tab_is_not_sent_by_the_first(stage
         await chat.page.goto("/")
         await expect(chat.conversation("tomorrow")).to_be_visible()
         await expect(chat.composer).to_have_value("")
+
+
+async def test_a_message_stands_once_while_its_answer_is_missing(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(expected=NO_NETWORK) as chat:
+        stub.answer = lambda _: Say("Yes.")
+        await chat.ask("again", "Yes.")
+        arrive, cut = await unanswered(chat.page)
+        stub.answer = lambda _: Say("Sure.")
+        await chat.say("again")
+        await expect(chat.questions).to_have_text(["again", "again"])
+        arrive.set()
+        await expect(chat.answers).to_have_text(["Yes.", "Sure."])
+        await expect(chat.questions).to_have_text(["again", "again"])
+        cut.set()
+        await chat.settled()
+        await expect(chat.questions).to_have_text(["again", "again"])
+        await expect(chat.answers).to_have_text(["Yes.", "Sure."])
+        assert await said_by_user(chat) == [["again", "again"]]
+
+
+async def test_a_stop_that_comes_too_late_to_be_known_ends_with_the_run(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(expected=NO_NETWORK) as chat:
+        stub.reply(Say("Yes."))
+        await chat.ask("hello", "Yes.")
+        arrive, cut = await unanswered(chat.page)
+        stub.reply(Say("Sure."))
+        await chat.say("go")
+        await chat.button("Stop the answer").click()
+        await expect(chat.status).to_contain_text("Stopping")
+        arrive.set()
+        await expect(chat.answers).to_have_text(["Yes.", "Sure."])
+        cut.set()
+        await chat.settled()
+        await expect(chat.questions).to_have_text(["hello", "go"])
+        await expect(chat.status).to_be_hidden()
