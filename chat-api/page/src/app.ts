@@ -75,6 +75,10 @@ class UserApp implements App {
       },
       born: () => this.#changes.notify(),
     };
+    const dropped = (id: number | undefined, text: string) => {
+      for (const { written } of this.#visited) written.dropped(id, text);
+    };
+    this.#around.drafts.whenDropped(dropped, lifetime);
     this.#conversation = new OpenConversation(this.#around, undefined);
     whileVisible(() => this.#look(), POLL_MS, lifetime);
     session.observe(() => this.#recover(), lifetime);

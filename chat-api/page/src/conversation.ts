@@ -2,6 +2,7 @@
 
 import type { Api } from "./api";
 import { Courier } from "./courier";
+import { Draft } from "./draft";
 import { History } from "./history";
 import type { ConversationModel, Trouble, Turn } from "./model";
 import { Changes } from "./observable";
@@ -27,6 +28,7 @@ export interface Surroundings {
 
 export class OpenConversation implements ConversationModel {
   readonly turnList = new TurnList(() => this.#moved());
+  readonly written: Draft;
   readonly #around: Surroundings;
   readonly #changes = new Changes();
   readonly #courier: Courier;
@@ -37,12 +39,11 @@ export class OpenConversation implements ConversationModel {
   #loaded: boolean;
   #shown = false;
   #trouble: Trouble | undefined;
-  #draft: string;
 
   constructor(around: Surroundings, id: number | undefined) {
     this.#around = around;
     this.#id = id;
-    this.#draft = around.drafts.get(id);
+    this.written = new Draft(around.drafts, id);
     this.#loaded = id === undefined;
     if (id !== undefined) this.#history = new History(around.api, id, around.lifetime);
     const { api, session, outbox, lifetime } = around;
@@ -90,12 +91,11 @@ export class OpenConversation implements ConversationModel {
   }
 
   get draft(): string {
-    return this.#draft;
+    return this.written.text;
   }
 
   set draft(text: string) {
-    this.#draft = text;
-    this.#around.drafts.set(this.#id, text);
+    this.written.text = text;
   }
 
   /** Whether it has what the service does not have. */
@@ -275,10 +275,8 @@ export class OpenConversation implements ConversationModel {
 
   #adopt(id: number): void {
     if (this.#id !== undefined) return;
-    const draft = this.#draft;
-    this.draft = "";
     this.#id = id;
-    this.draft = draft;
+    this.written.move(id);
     this.#history = new History(this.#around.api, id, this.#around.lifetime, true);
     this.#around.born(this);
     this.#moved();

@@ -29,6 +29,16 @@ class Shelf<Entry extends { at: number }> {
     attempt((storage) => storage.removeItem(this.#prefix + name));
   }
 
+  /** Call `dropped` with each entry that another tab drops. */
+  whenDropped(dropped: (name: string, entry: Entry) => void, signal: AbortSignal): void {
+    const hear = ({ key, oldValue, newValue }: StorageEvent) => {
+      if (!key?.startsWith(this.#prefix) || oldValue === null || newValue !== null) return;
+      const entry = attempt(() => JSON.parse(oldValue) as Entry);
+      if (entry) dropped(key.slice(this.#prefix.length), entry);
+    };
+    addEventListener("storage", hear, { signal });
+  }
+
   /** All of them, the oldest first. */
   entries(): [string, Entry][] {
     const keys = attempt((storage) => Object.keys(storage).filter((key) => key.startsWith(this.#prefix))) ?? [];
@@ -62,6 +72,11 @@ export class Drafts {
     const name = String(conversationId ?? "new");
     if (text) this.#shelf.put(name, { text, at: Date.now() });
     else this.#shelf.drop(name);
+  }
+
+  /** Call `dropped` with the words that another tab has sent or deleted, and their conversation. */
+  whenDropped(dropped: (conversationId: number | undefined, text: string) => void, signal: AbortSignal): void {
+    this.#shelf.whenDropped((name, { text }) => dropped(name === "new" ? undefined : Number(name), text), signal);
   }
 }
 
