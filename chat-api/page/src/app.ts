@@ -4,7 +4,7 @@
 import { Api } from "./api";
 import { OpenConversation, type Surroundings } from "./conversation";
 import { ConversationList } from "./conversations";
-import type { ConversationModel, ConversationsModel, Observable, Tools } from "./model";
+import type { ConversationModel, ConversationsModel, Observable, Tools, Turn } from "./model";
 import { Changes } from "./observable";
 import { whileVisible } from "./presence";
 import type { Session } from "./session";
@@ -28,6 +28,8 @@ export interface App extends Observable {
   readonly conversation: ConversationModel;
   /** Show a conversation; undefined shows a new one. */
   open(id: number | undefined): void;
+  /** Call `refused` with each message that is refused while another conversation than its own is shown. */
+  whenRefused(refused: (conversation: ConversationModel, turn: Turn) => void): void;
   /** Let go of everything: requests are broken off, runs go on without the page. */
   close(): void;
 }
@@ -53,6 +55,7 @@ class UserApp implements App {
   /** In which something has moved that the others are to be told of. */
   readonly #moving = new Set<OpenConversation>();
   #opened = false;
+  #refusedElsewhere: (conversation: ConversationModel, turn: Turn) => void = () => undefined;
 
   constructor(session: Session) {
     const lifetime = this.#closed.signal;
@@ -74,6 +77,9 @@ class UserApp implements App {
         if (isBlank && conversation === this.#refused) this.#show(undefined, conversation);
       },
       born: () => this.#changes.notify(),
+      refused: (conversation, turn) => {
+        if (conversation !== this.#conversation) this.#refusedElsewhere(conversation, turn);
+      },
     };
     const dropped = (id: number | undefined, text: string) => {
       for (const { written } of this.#visited) written.dropped(id, text);
@@ -102,6 +108,10 @@ class UserApp implements App {
     this.#opened = true;
     this.#show(id, refused);
     this.#resend(unsent);
+  }
+
+  whenRefused(refused: (conversation: ConversationModel, turn: Turn) => void): void {
+    this.#refusedElsewhere = refused;
   }
 
   close(): void {

@@ -24,6 +24,8 @@ export interface Surroundings {
   moved(conversation: OpenConversation): void;
   /** A new conversation has got its id. */
   born(conversation: OpenConversation): void;
+  /** One of the conversation's messages was refused. */
+  refused(conversation: OpenConversation, turn: Turn): void;
 }
 
 export class OpenConversation implements ConversationModel {
@@ -54,6 +56,7 @@ export class OpenConversation implements ConversationModel {
         return conversation.#id;
       },
       adopt: (given) => this.#adopt(given),
+      refused: (turn) => around.refused(this, turn),
       recall: (runId) => this.#recall(runId),
     });
   }

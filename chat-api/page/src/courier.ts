@@ -20,6 +20,7 @@ export interface Desk {
   /** Undefined until the first message was taken. */
   readonly id: number | undefined;
   adopt(id: number): void;
+  refused(turn: LiveTurn): void;
   /** Read what is on record of a run. */
   recall(runId: string): Promise<StoredRun>;
 }
@@ -125,6 +126,7 @@ export class Courier {
       // Another tab may have made a draft of it.
       else if (outbox.has(message.key)) this.#keep(message, true);
       turn.become(turn.runId === undefined ? "refused" : "failed", troubleOf(error));
+      if (turn.state === "refused") this.#desk.refused(turn);
     }
   }
 

@@ -6,14 +6,18 @@ import { Composer } from "./composer";
 import { ConnectionLine } from "./connection";
 import { part } from "./dom";
 import type { Layout, Region } from "./layout";
-import type { ConversationModel } from "./model";
+import type { ConversationModel, Turn } from "./model";
 import { Sidebar } from "./sidebar";
 import { TasksPane } from "./tasks-pane";
-import { closeToasts } from "./toasts";
+import { closeToasts, toast } from "./toasts";
 import { Transcript } from "./transcript";
 
 const NAME = "Todo Chat";
 const NEW = "New conversation";
+/** Of a message that is named by its beginning. */
+const NAMED_CHARS = 60;
+/** A way back to words that were not sent is there for longer than a note that something was done. */
+const REFUSAL_SECONDS = 20;
 /** With a finger for a pointer, a field that is focused calls up a keyboard over half of the page. */
 const FINE = matchMedia("(pointer: fine)");
 
@@ -58,6 +62,7 @@ export class Page {
     this.#sidebar = new Sidebar(app.conversations, actions, signal);
     this.#connection = new ConnectionLine(signal);
     part("conversation").replaceChildren(this.#transcript.element, this.#composer.element);
+    app.whenRefused((conversation, turn) => this.#onRefused(conversation, turn));
     app.open(this.#address.id);
     app.observe(() => this.#draw(), signal);
     this.#draw();
@@ -106,6 +111,15 @@ export class Page {
     for (const id of ["conversation", "conversations", "polite", "assertive"]) part(id).replaceChildren();
     this.#address.show(undefined, "replace");
     this.#app.close();
+  }
+
+  #onRefused(conversation: ConversationModel, { input, trouble }: Turn): void {
+    const words = input.trim().replace(/\s+/g, " ").slice(0, NAMED_CHARS);
+    toast(`“${words}” was not sent. ${trouble?.text ?? ""}`, {
+      action: { label: "Open", act: () => this.open(conversation.id) },
+      seconds: REFUSAL_SECONDS,
+      urgent: true,
+    });
   }
 
   #onRemoved(id: number): void {

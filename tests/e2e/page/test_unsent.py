@@ -1,4 +1,4 @@
-"""That words of which nobody knows whether they arrived are done once, shown once and kept, in one tab or in several."""
+"""That words of which nobody knows whether they arrived are done once, shown once and kept, in one tab or in more."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from playwright.async_api import Page, Route, expect
 
 from tests.e2e.page.chat import Chat
 from tests.e2e.page.stage import Stage
-from tests.e2e.page.test_outbox import said_by_user
+from tests.e2e.page.test_outbox import REFUSED, refuse, said_by_user
 from tests.integration.chat_api.conftest import REQUEST_SECONDS
 from tests.support.openai_stub import OpenAIStub, Say
 
@@ -21,7 +21,7 @@ NO_NETWORK = ("net::ERR_",)
 
 
 async def unanswered(page: Page) -> tuple[asyncio.Event, asyncio.Event]:
-    """Let the next message arrive and be carried out at the first event, and cut it off without an answer at the other."""
+    """Let the next message arrive and be carried out at one event, and cut it off without an answer at the other."""
     arrive, cut = asyncio.Event(), asyncio.Event()
 
     async def keep(route: Route) -> None:
@@ -113,3 +113,64 @@ async def test_a_stop_that_comes_too_late_to_be_known_ends_with_the_run(stage: S
         await chat.settled()
         await expect(chat.questions).to_have_text(["hello", "go"])
         await expect(chat.status).to_be_hidden()
+
+
+async def test_a_conversation_that_gets_its_number_leaves_the_next_ones_draft(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit() as chat:
+        free = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            await free.wait()
+            await route.continue_()
+
+        await chat.page.route("**/chat", hold, times=1)
+        await chat.say("alpha")
+        await expect(chat.questions).to_have_text(["alpha"])
+        await chat.begin()
+        await expect(chat.turns).to_have_count(0)
+        await chat.composer.fill("half a thought")
+        stub.reply(Say("Yes."))
+        free.set()
+        await chat.page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.includes('/outbox/'))")
+        await chat.page.reload()
+        await expect(chat.conversation("alpha")).to_be_visible()
+        await expect(chat.composer).to_have_value("half a thought")
+
+
+async def test_what_another_tab_sends_leaves_this_ones_draft(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit() as chat:
+        stub.answer = lambda _: Say("Yes.")
+        await chat.ask("hello", "Yes.")
+        async with chat.tab() as other:
+            await expect(other.answer).to_have_text("Yes.")
+            await chat.composer.fill("half a thought")
+            await other.ask("quickly", "Yes.")
+            await expect(chat.questions).to_have_text(["hello", "quickly"])
+            await chat.page.wait_for_function(
+                "() => Object.values(localStorage).some((kept) => kept.includes('thought'))"
+            )
+        await chat.page.reload()
+        await expect(chat.questions).to_have_text(["hello", "quickly"])
+        await expect(chat.composer).to_have_value("half a thought")
+
+
+async def test_a_refusal_is_told_in_another_conversation(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(expected=REFUSED) as chat:
+        stub.reply(Say("Hello."))
+        await chat.ask("hello", "Hello.")
+        looked_away = asyncio.Event()
+
+        async def refuse_later(route: Route) -> None:
+            await looked_away.wait()
+            await refuse(route)
+
+        await chat.page.route("**/chat", refuse_later, times=1)
+        await chat.say("alpha")
+        await expect(chat.questions).to_have_text(["hello", "alpha"])
+        await chat.begin()
+        await expect(chat.turns).to_have_count(0)
+        looked_away.set()
+        await expect(chat.toasts).to_contain_text("“alpha” was not sent. Too many messages.")
+        await chat.toasts.get_by_role("button", name="Open").click()
+        await expect(chat.questions).to_have_text(["hello", "alpha"])
+        await expect(chat.status).to_contain_text("Too many messages.")
