@@ -34,6 +34,7 @@ export class Session implements Observable {
   constructor(ways: Ways = waysOf(document.documentElement.dataset)) {
     this.#ways = ways;
     if (this.#framed) addEventListener("message", (event) => this.#receive(event));
+    document.addEventListener("visibilitychange", () => this.#onReturn());
   }
 
   get state(): "starting" | "signed-in" | "signed-out" {
@@ -120,6 +121,12 @@ export class Session implements Observable {
     return window.parent !== window && this.#ways.origins.length > 0;
   }
 
+  /** Whoever comes back may have signed in elsewhere, and a server be there again. */
+  #onReturn(): void {
+    if (document.visibilityState !== "visible" || this.#state !== "signed-out") return;
+    if (this.source === "cookie" || this.source === "demo") void this.start();
+  }
+
   async #renew(refused: string | undefined, reason: string | undefined): Promise<boolean> {
     const token = await this.#obtain(refused === undefined ? "todo-chat:ready" : "todo-chat:token-needed");
     const userId = token === undefined ? undefined : userOf(token);
@@ -171,16 +178,16 @@ export class Session implements Observable {
 
 /** Return the token that an endpoint of this origin has for the reader, undefined where it has none. */
 async function ask(path: string): Promise<string | undefined> {
-  let response;
   try {
-    response = await fetch(path, { headers: { Accept: "application/json" }, cache: "no-store" });
+    const response = await fetch(path, { headers: { Accept: "application/json" }, cache: "no-store" });
+    if (response.status >= 500) throw await readProblem(response);
+    if (!response.ok) return undefined;
+    const { token } = (await response.json()) as { token?: unknown };
+    return typeof token === "string" ? token : undefined;
   } catch (error) {
-    throw new NoAnswer({ cause: error });
+    // What is no JSON is no answer of the service's: something in between has spoken, or the end was cut off.
+    throw error instanceof Problem ? error : new NoAnswer({ cause: error });
   }
-  if (response.status >= 500) throw await readProblem(response);
-  if (!response.ok) return undefined;
-  const { token } = (await response.json()) as { token?: unknown };
-  return typeof token === "string" ? token : undefined;
 }
 
 /** Return whom a token names. Whether it is good is the server's to say. */

@@ -13,7 +13,7 @@ export interface SignInOptions {
 }
 
 const WAYS: Record<SignInOptions["source"], string> = {
-  demo: "In the demo the page signs in by itself, as soon as the server answers.",
+  demo: "In the demo the page signs in by itself. When the server answers again, try again or come back to this page.",
   cookie: "Sign in to your application in this browser, then come back to this page.",
   frame: "This page is shown inside your application, which signs you in. If this message stays, load it again there.",
   none: "Open this page from your application, or ask those who run it how to sign in.",

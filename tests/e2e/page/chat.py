@@ -112,6 +112,10 @@ class Chat:
         """Wait until no turn is at work."""
         await expect(self.button("Stop the answer")).to_be_hidden()
 
+    async def look(self) -> None:
+        """Have the page look what is new, as it does when somebody comes back to it."""
+        await self.page.evaluate("void document.dispatchEvent(new Event('visibilitychange'))")
+
     @property
     def connection(self) -> Locator:
         """The note that the connection is lost."""

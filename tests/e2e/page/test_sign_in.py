@@ -114,6 +114,25 @@ async def test_without_a_cookie_the_page_says_what_to_do(stage: Stage, stub: Ope
         await greet(chat, stub)
 
 
+async def test_coming_back_from_signing_in_is_enough(stage: Stage) -> None:
+    async with stage.visit(token="", expected=UNAUTHORIZED) as chat:
+        await expect(chat.page.get_by_role("heading", name="Sign in to go on")).to_be_visible()
+        await sign_in(chat.page.context, stage.chat.base_url, user_token(chat.user))
+        await chat.look()
+        await expect(chat.composer).to_be_visible()
+
+
+async def test_an_answer_of_something_in_between_is_no_token(stage: Stage) -> None:
+    async with stage.visit(path=None) as chat:
+        await chat.page.route("**/token", lambda route: route.fulfill(content_type="text/html", body="<p>Wait</p>"))
+        await chat.page.goto("/")
+        await expect(chat.page.get_by_role("heading", name="Sign in to go on")).to_be_visible()
+        await expect(chat.page.locator(".sign-in .reason")).to_contain_text("The connection was lost")
+        await chat.page.unroute("**/token")
+        await chat.look()
+        await expect(chat.composer).to_be_visible()
+
+
 async def test_a_bad_cookie_is_no_way_in(stage: Stage) -> None:
     forged = user_token("ann", secret="another-secret-of-the-tests-0123456789")
     async with stage.visit("ann", token=forged, expected=UNAUTHORIZED) as chat:
