@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, Request, Route, expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route as Served
@@ -131,6 +131,32 @@ async def test_an_answer_of_something_in_between_is_no_token(stage: Stage) -> No
         await chat.page.unroute("**/token")
         await chat.look()
         await expect(chat.composer).to_be_visible()
+
+
+async def test_nothing_of_one_user_is_sent_with_the_token_of_the_next(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(expected=UNAUTHORIZED) as chat:
+        ann, other = user_token(chat.user), user_token("bob")
+        of_ann: list[str | None] = []
+
+        def note(request: Request) -> None:
+            if f"/api/{chat.user}/" in request.url:
+                of_ann.append(request.headers.get("authorization"))
+
+        async def expire(route: Route) -> None:
+            await route.fulfill(status=401, content_type="application/problem+json", json={"type": "unauthenticated"})
+
+        chat.page.on("request", note)
+        await chat.page.route("**/chat", expire, times=1)
+        await sign_in(chat.page.context, stage.chat.base_url, other)
+        await chat.say("for Ann alone")
+        await expect(chat.turns).to_have_count(0)
+        await sign_in(chat.page.context, stage.chat.base_url, ann)
+        stub.reply(Say("Yes."))
+        await chat.page.reload()
+        await expect(chat.questions).to_have_text(["for Ann alone"])
+        await expect(chat.answer).to_have_text("Yes.")
+        assert f"Bearer {ann}" in of_ann
+        assert f"Bearer {other}" not in of_ann
 
 
 async def test_a_bad_cookie_is_no_way_in(stage: Stage) -> None:
