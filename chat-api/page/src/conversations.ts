@@ -23,6 +23,8 @@ export class ConversationList implements ConversationsModel {
   /** The reading that the list waits for; another query breaks it off. */
   #reading: AbortController | undefined;
   #readingMore = false;
+  /** Whether there may be news since the reading under way began. */
+  #missed = false;
   /** Titles that were given and are not on record yet. */
   readonly #titles = new Map<number, string>();
   /** Those that are to be deleted, each with what does it. */
@@ -74,6 +76,7 @@ export class ConversationList implements ConversationsModel {
   reload(): void {
     clearTimeout(this.#typing);
     this.#typing = undefined;
+    this.#missed = false;
     this.#reading?.abort();
     const reading = (this.#reading = new AbortController());
     this.#changes.notify();
@@ -85,7 +88,8 @@ export class ConversationList implements ConversationsModel {
 
   /** Look what is new, and leave the pages that were read. */
   refresh(): void {
-    if (this.loading) return;
+    this.#missed = this.loading;
+    if (this.#missed) return;
     void this.#read((this.#reading = new AbortController()), (page) => this.#merge(page));
   }
 
@@ -105,6 +109,7 @@ export class ConversationList implements ConversationsModel {
     } finally {
       this.#readingMore = false;
       this.#changes.notify();
+      this.#catchUp();
     }
   }
 
@@ -179,7 +184,12 @@ export class ConversationList implements ConversationsModel {
     } finally {
       if (this.#reading === reading) this.#reading = undefined;
       this.#changes.notify();
+      this.#catchUp();
     }
+  }
+
+  #catchUp(): void {
+    if (this.#missed && !this.#lifetime.aborted) this.refresh();
   }
 
   /** Put the first page as it is now in front of the items that are behind it. */

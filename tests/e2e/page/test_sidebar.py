@@ -1,19 +1,23 @@
 """The conversations beside the chat: begun, found, renamed, deleted and taken back, and nobody else's."""
 
+import asyncio
 import uuid
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.e2e.page.chat import Chat
 from tests.e2e.page.seeding import Past, seed
 from tests.e2e.page.stage import Stage, sign_in
+from tests.integration.chat_api.runs.requests.callers import until
 from tests.support.openai_stub import OpenAIStub, Say
 from tests.support.tokens import user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PASTS = [Past("Shopping", [("what to buy?", "Milk.")]), Past("Travel", [("when?", "On Friday.")])]
+NEVER_BY_ITSELF = "{ const every = setInterval; window.setInterval = (act, ms) => ms === 10_000 ? 0 : every(act, ms); }"
+"""Keeps a page from looking what is new every 10 s."""
 MANY = [Past(f"Plan {number}") for number in range(120)]
 
 
@@ -64,6 +68,30 @@ async def test_a_conversation_begun_elsewhere_appears_by_itself(stage: Stage, st
         stub.reply(Say("Hello."))
         async with chat.api() as api:
             await api.say("from the terminal")
+        await expect(chat.conversation("from the terminal")).to_be_visible()
+
+
+async def test_news_that_come_while_the_list_is_read_are_read_after_it(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(seeded(stage, PASTS), path=None) as chat:
+        await chat.page.add_init_script(NEVER_BY_ITSELF)
+        await chat.page.goto("/")
+        await expect(chat.conversation("Travel")).to_be_visible()
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            answer = await route.fetch()
+            asked.set()
+            await answered.wait()
+            await route.fulfill(response=answer)
+
+        await chat.page.route("**/conversations?*", hold, times=1)
+        await chat.look()
+        await until(asked.is_set)
+        stub.reply(Say("Hello."))
+        async with chat.api() as api:
+            await api.say("from the terminal")
+        await chat.look()
+        answered.set()
         await expect(chat.conversation("from the terminal")).to_be_visible()
 
 
