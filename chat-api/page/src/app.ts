@@ -131,8 +131,10 @@ class UserApp implements App {
     const known = id === undefined ? found : this.#visited.find((one) => one.id === id);
     this.#conversation = known ?? new OpenConversation(this.#around, id);
     const others = this.#visited.filter((one) => one !== this.#conversation);
-    // What the service does not have yet is here alone.
-    this.#visited = [...others.filter((one, at) => one.hasUnsent || at >= others.length - KEPT), this.#conversation];
+    // What the service does not have yet is here alone. Nobody comes back to a new one without a message.
+    const isKept = ({ id, hasUnsent }: OpenConversation, at: number) =>
+      hasUnsent || (id !== undefined && at >= others.length - KEPT);
+    this.#visited = [...others.filter(isKept), this.#conversation];
     this.#conversation.enter();
     this.#changes.notify();
   }

@@ -9,6 +9,9 @@ import type { TaskTitles } from "./task-titles";
 import { clock, inFull } from "./times";
 import type { Decision, PendingApproval } from "./wire";
 
+/** Longest time for which what is asked is not told because titles are still read. */
+const TOLD_WITHIN_MS = 5000;
+
 let count = 0;
 
 export class Approvals {
@@ -112,22 +115,31 @@ export class Approvals {
   async #nameTasks(pending: readonly PendingApproval[], isNews: boolean): Promise<void> {
     const drawn = this.#drawn;
     const ids = new Set(pending.flatMap(({ parameters }) => tasksOf(parameters)));
-    const names = await Promise.allSettled([...ids].map(async (id) => [id, await this.#titles.read(id)] as const));
-    if (this.#drawn !== drawn || this.#sending || !this.element.isConnected) return;
-    for (const name of names) {
-      if (name.status === "rejected") {
-        this.#problem.textContent = `The tasks’ titles could not be read: ${(name.reason as Error).message}`;
-      } else if (name.value[1] !== undefined) this.#names.set(name.value[0], name.value[1]);
+    const read = async (id: number) => {
+      const title = await this.#titles.read(id);
+      if (title !== undefined && this.#drawn === drawn) this.#names.set(id, title);
+    };
+    const reading = Promise.allSettled([...ids].map(read));
+    if (isNews) void Promise.race([reading, after(TOLD_WITHIN_MS)]).then(() => this.#tell(pending, drawn));
+    const readings = await reading;
+    if (this.#drawn !== drawn || !this.element.isConnected) return;
+    for (const failed of readings.filter((one) => one.status === "rejected")) {
+      this.#problem.textContent = `The tasks’ titles could not be read: ${(failed.reason as Error).message}`;
     }
     if (this.#names.size > 0) this.#showAnew(pending);
-    if (!isNews) return;
+  }
+
+  #tell(pending: readonly PendingApproval[], drawn: string | undefined): void {
+    if (this.#drawn !== drawn || this.#sending || !this.element.isConnected) return;
     const wanted = pending.map((approval) => heard(callWords(callOf(approval), "wanted", this.#names)));
     announce(`The assistant asks for your permission: ${wanted.join("; ")}.`);
   }
 
   #showAnew(pending: readonly PendingApproval[]): void {
     const hadFocus = [...this.element.querySelectorAll("button, input, summary")].indexOf(document.activeElement!);
+    const wereOpen = [...this.element.querySelectorAll("details")].map(({ open }) => open);
     this.#show(pending);
+    this.element.querySelectorAll("details").forEach((details, at) => (details.open = wereOpen[at] ?? false));
     if (hadFocus >= 0) this.element.querySelectorAll<HTMLElement>("button, input, summary")[hadFocus]?.focus();
   }
 
@@ -155,6 +167,10 @@ export class Approvals {
       this.element.removeAttribute("aria-busy");
     }
   }
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function callOf({ tool_name, parameters }: PendingApproval): Call {

@@ -145,6 +145,8 @@ export class Courier {
       const run = await persist(turn, this.#way(lifetime), () => api.cancel(turn.runId!, lifetime));
       // What waited in the queue has said nothing. Of any other run, the events tell how it ends.
       if (turn.state === "queued" && hasEnded(run.status)) turn.become(run.status);
+      // Else a later retry would be stopped.
+      if (turn.atRest && hasEnded(run.status)) turn.stopping = false;
       turn.nudge();
     } catch (error) {
       if (lifetime.aborted) return;

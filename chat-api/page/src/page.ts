@@ -115,7 +115,7 @@ export class Page {
 
   #onRefused(conversation: ConversationModel, { input, trouble }: Turn): void {
     const words = input.trim().replace(/\s+/g, " ").slice(0, NAMED_CHARS);
-    toast(`“${words}” was not sent. ${trouble?.text ?? ""}`, {
+    toast(`About “${words}”: ${trouble?.text ?? "it was refused."}`, {
       action: { label: "Open", act: () => this.open(conversation.id) },
       seconds: REFUSAL_SECONDS,
       urgent: true,

@@ -66,13 +66,16 @@ export class Session implements Observable {
     return this.#ways.cookie ? "cookie" : "none";
   }
 
-  /** Sign in with what the page was given, or try again. The session is signed out where that comes to nothing. */
-  async start(): Promise<void> {
+  /**
+   * Sign in with what the page was given, or try again. Where that comes to nothing, the session is signed out, for
+   * the reason given if there is no other.
+   */
+  async start(reason?: string): Promise<void> {
     try {
-      await this.renew();
+      await this.renew(undefined, reason);
     } catch (error) {
       if (!(error instanceof NoAnswer || error instanceof Problem)) throw error;
-      this.#signOut(`${error.message} Reload the page to try again.`);
+      this.#signOut(`${error.message} Try again in a while.`);
     }
   }
 
@@ -124,7 +127,7 @@ export class Session implements Observable {
   /** Whoever comes back may have signed in elsewhere, and a server be there again. */
   #onReturn(): void {
     if (document.visibilityState !== "visible" || this.#state !== "signed-out") return;
-    if (this.source === "cookie" || this.source === "demo") void this.start();
+    if (this.source === "cookie" || this.source === "demo") void this.start(this.#reason);
   }
 
   async #renew(refused: string | undefined, reason: string | undefined): Promise<boolean> {

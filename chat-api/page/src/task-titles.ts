@@ -25,10 +25,13 @@ export class TaskTitles implements Titles {
   learn(answer: Json | undefined): void {
     if (Array.isArray(answer)) for (const item of answer) this.learn(item);
     else if (answer !== null && typeof answer === "object") {
-      const { task_id: id, title, version = 0 } = answer;
-      if (typeof id === "number" && typeof title === "string" && typeof version === "number") {
-        // Answers do not come by in their order: an old conversation tells what a task was called then.
-        if (version >= (this.#known.get(id)?.version ?? 0)) this.#known.set(id, { title, version });
+      const { task_id: id, title, version } = answer;
+      if (typeof id === "number" && typeof title === "string") {
+        const known = this.#known.get(id)?.version ?? 0;
+        // Answers do not come by in their order: an old conversation tells what a task was called then. Items of a
+        // batch have no version.
+        const given = typeof version === "number" ? version : known;
+        if (given >= known) this.#known.set(id, { title, version: given });
       }
       for (const value of Object.values(answer)) if (value !== null && typeof value === "object") this.learn(value);
     }

@@ -73,8 +73,8 @@ export class TurnList {
       return turn;
     }
     this.#claimed.add(known);
-    // What has ended meanwhile cannot be stopped.
-    if (turn.stopping && !known.atRest) known.stopping = true;
+    // What has ended meanwhile cannot be stopped; but the same key goes on with a run that failed.
+    if (turn.stopping && (!known.atRest || known.state === "failed")) known.stopping = true;
     this.remove(turn);
     this.#moved();
     return known;

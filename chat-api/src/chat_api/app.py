@@ -76,6 +76,8 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             database = Database(settings.database_url, pool_size=settings.database_pool_size)
             stack.push_async_callback(database.close)
+            app.state.database_check = DatabaseCheck(database)
+            stack.push_async_callback(app.state.database_check.close)
             http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
             provider = await stack.enter_async_context(open_provider(settings))
             todo = await stack.enter_async_context(
@@ -90,8 +92,6 @@ def create_app(settings: Settings) -> FastAPI:
                 approval=settings.tool_approval,
             )
             await _open_runs(stack, app, settings, database, agent)
-            app.state.database_check = DatabaseCheck(database)
-            stack.push_async_callback(app.state.database_check.close)
             app.state.http = http
             app.state.task_changes = changes
             app.state.widget = Widget(todo, origins)

@@ -142,6 +142,8 @@ def _explained() -> Iterator[None]:
             "is it up, is the URL right, and may its user use it?"
         ) from error
     except OSError as error:
+        if error.filename is None:
+            raise
         # The folder of a SQLite file cannot be made.
         raise SchemaError(f"DATABASE_URL: {error.strerror}: {error.filename}") from error
 

@@ -122,6 +122,25 @@ async def test_coming_back_from_signing_in_is_enough(stage: Stage) -> None:
         await expect(chat.composer).to_be_visible()
 
 
+async def test_coming_back_in_vain_keeps_the_reason(stage: Stage) -> None:
+    async with stage.visit(path=None, token="", expected=UNAUTHORIZED) as chat:
+        expired = user_token(chat.user, lifetime_seconds=-60)
+
+        async def give_expired(route: Route) -> None:
+            await route.fulfill(json={"user_id": chat.user, "token": expired})
+
+        await chat.page.route("**/token", give_expired, times=1)
+        await chat.page.goto("/")
+        reason = chat.page.locator(".sign-in .reason")
+        await expect(reason).to_be_visible()
+        words = await reason.inner_text()
+        async with chat.page.expect_response("**/token"):
+            await chat.look()
+        # So long that it would be gone.
+        await chat.page.wait_for_timeout(300)
+        await expect(reason).to_have_text(words)
+
+
 async def test_an_answer_of_something_in_between_is_no_token(stage: Stage) -> None:
     async with stage.visit(path=None) as chat:
         await chat.page.route("**/token", lambda route: route.fulfill(content_type="text/html", body="<p>Wait</p>"))

@@ -289,6 +289,10 @@ async def test_a_task_is_called_by_its_newest_title(stage: Stage, stub: OpenAISt
         stub.reply(outdated, Say("It was changed meanwhile."))
         await chat.ask("it is important", "It was changed meanwhile.")
         await expect(chat.cards.last).to_contain_text("Could not change “Pay rent”")
+        # What a batch tells of tasks has no versions.
+        stub.reply(Call("batch_tasks", {"update": [{"task_id": 1, "title": "Pay Ann"}]}), outdated, Say("Not again."))
+        await chat.ask("it is urgent", "Not again.")
+        await expect(chat.cards.last).to_contain_text("Could not change “Pay Ann”")
 
 
 async def test_a_tool_that_refused_says_so(stage: Stage, stub: OpenAIStub) -> None:

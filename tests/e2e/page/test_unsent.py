@@ -10,7 +10,7 @@ from tests.e2e.page.chat import Chat
 from tests.e2e.page.stage import Stage
 from tests.e2e.page.test_outbox import REFUSED, refuse, said_by_user
 from tests.integration.chat_api.conftest import REQUEST_SECONDS
-from tests.support.openai_stub import OpenAIStub, Say
+from tests.support.openai_stub import Fail, OpenAIStub, Say
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -115,6 +115,44 @@ async def test_a_stop_that_comes_too_late_to_be_known_ends_with_the_run(stage: S
         await expect(chat.status).to_be_hidden()
 
 
+async def test_a_stop_holds_where_the_same_key_goes_on_with_a_failed_run(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit(expected=NO_NETWORK) as chat:
+        stub.reply(Say("Yes."))
+        await chat.ask("hello", "Yes.")
+        arrive, cut = await unanswered(chat.page)
+        stub.reply(Fail(400), Say("One two three", hold=asyncio.Event()))
+        await chat.say("go")
+        await chat.button("Stop the answer").click()
+        await expect(chat.status).to_contain_text("Stopping")
+        arrive.set()
+        await expect(chat.status).to_contain_text("model")
+        cut.set()
+        await expect(chat.status).to_contain_text("Stopped.")
+        await chat.settled()
+        async with chat.api() as api:
+            assert [run["status"] for run in await api.runs(1)] == ["cancelled", "completed"]
+
+
+async def test_what_was_sent_long_ago_is_no_draft_again(stage: Stage, stub: OpenAIStub) -> None:
+    async with stage.visit() as chat:
+        stub.answer = lambda _: Say("Yes.")
+        await chat.ask("hello", "Yes.")
+        await chat.begin()
+        await chat.composer.fill("later")
+        await chat.conversation("hello").click()
+        await expect(chat.questions).to_have_text(["hello"])
+        await chat.begin()
+        await expect(chat.composer).to_have_value("later")
+        await chat.composer.press("Enter")
+        await expect(chat.answer).to_have_text("Yes.")
+        async with chat.tab("/") as other:
+            await other.ask("news", "Yes.")
+            await expect(chat.conversation("news")).to_be_visible()
+        await chat.begin()
+        await expect(chat.turns).to_have_count(0)
+        await expect(chat.composer).to_have_value("")
+
+
 async def test_a_conversation_that_gets_its_number_leaves_the_next_ones_draft(stage: Stage, stub: OpenAIStub) -> None:
     async with stage.visit() as chat:
         free = asyncio.Event()
@@ -170,7 +208,7 @@ async def test_a_refusal_is_told_in_another_conversation(stage: Stage, stub: Ope
         await chat.begin()
         await expect(chat.turns).to_have_count(0)
         looked_away.set()
-        await expect(chat.toasts).to_contain_text("“alpha” was not sent. Too many messages.")
+        await expect(chat.toasts).to_contain_text("About “alpha”: Too many messages.")
         await chat.toasts.get_by_role("button", name="Open").click()
         await expect(chat.questions).to_have_text(["hello", "alpha"])
         await expect(chat.status).to_contain_text("Too many messages.")

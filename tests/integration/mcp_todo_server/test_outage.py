@@ -10,7 +10,6 @@ import pytest
 from mcp import Client, MCPError
 from mcp.types import INTERNAL_ERROR
 from mcp_todo_server import schema
-from mcp_todo_server.auth import CHECK_SECONDS
 from mcp_todo_server.database import Database
 from mcp_todo_server.tasks.tools import TOOLS
 from sqlalchemy.engine import make_url
@@ -92,7 +91,6 @@ async def test_a_database_that_stops_answering_is_not_waited_for_for_ever(proxy:
         outcomes = await asyncio.gather(*(outcome(client, f"k/{n}") for n in range(3)), status(service, "/readyz"))
         # Psycopg takes ten seconds more to give such a connection up, and chat-api gives a tool fifteen; the other
         # ten are a busy machine's. Who waited for the database would give up after thirty.
-        assert CHECK_SECONDS + 10 < 15
         assert time.monotonic() - started < 25, outcomes
         assert "done" not in outcomes
         assert outcomes[-1] == 503

@@ -108,8 +108,8 @@ async def test_every_change_by_another_replica_is_told_within_a_second(replicas:
                 changed_at = time.monotonic()
                 await heard(subscription, TASKS, TODAY, f"{TASKS}/1")
                 waits.append(time.monotonic() - changed_at)
-    # A busy machine holds up the one or the other, but not each of them.
-    assert min(waits) < SOON, waits
+    # A busy machine may hold up the one or the other.
+    assert sorted(waits)[len(waits) // 2] < SOON, waits
 
 
 async def test_one_task_is_told_of_by_itself_and_before_it_exists(replicas: Replicas) -> None:

@@ -92,7 +92,7 @@ class Upkeep:
             logger.exception("run %s could not be taken over", run.run_id)
             return
         if isinstance(taken, Ended):
-            taken = taken.promoted
+            taken, level, what = taken.promoted, logging.INFO, "begins"
         if taken is not None:
             logger.log(level, "run %s %s (attempt %d)", taken.run.run_id, what, taken.run.attempt)
             self._executor.begin(taken)

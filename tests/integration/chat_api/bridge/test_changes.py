@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import httpx
 import pytest
@@ -35,8 +35,6 @@ QUIET_SECONDS = 1.5
 """What has not been told by then is not told."""
 BACK_SECONDS = 10.0
 """Seconds within which changes are told again after the todo server's return, on a machine busy with other tests."""
-TOKEN_SECONDS = 5
-"""How long a token is good that a test sees the end of; within it, the test has to be listening."""
 
 
 async def nothing_is_told(changes: Changes) -> None:
@@ -65,8 +63,8 @@ async def test_changes_by_another_mcp_client_are_told_within_a_second(todo: Serv
             called_at = time.monotonic()
             await changes.told()
             took.append(time.monotonic() - called_at)
-    # A busy machine may hold up the one or the other, and not all of them.
-    assert min(took) < SOON_SECONDS, took
+    # A busy machine may hold up the one or the other.
+    assert sorted(took)[len(took) // 2] < SOON_SECONDS, took
 
 
 async def test_changes_in_one_tab_are_told_in_all_of_them(ann: ChatUser, client: OpenClient) -> None:
@@ -124,10 +122,18 @@ async def test_a_user_may_follow_so_many_times_and_no_more(ann: ChatUser) -> Non
 
 
 async def test_the_stream_ends_with_its_token(chat: Service, user_id: str) -> None:
-    # Within the leeway for clocks, an expired token is still a good one.
-    lifetime_seconds = TOKEN_SECONDS - LEEWAY_SECONDS
-    async with as_user(chat, user_id, lifetime_seconds=lifetime_seconds) as user, following(user) as changes:
-        await changes.ended()
+    lasted = 0.0
+    for seconds in (2, 8, 32):  # on a busy machine a token may end before the stream has begun
+        # Within the leeway for clocks, an expired token is still a good one.
+        async with as_user(chat, user_id, lifetime_seconds=seconds - LEEWAY_SECONDS) as user:
+            began = time.time()
+            with suppress(AssertionError):
+                async with following(user) as changes:
+                    await changes.ended(seconds + WAIT_SECONDS)
+                    lasted = time.time() - began
+        if lasted:
+            break
+    assert lasted > seconds - 1.1, "a token's times are whole seconds"
 
 
 async def test_one_listening_serves_all_tabs_and_ends_with_the_last(new_database: NewDatabase) -> None:
@@ -212,9 +218,10 @@ async def test_open_streams_do_not_keep_the_process_from_stopping(new_database: 
         as_user(chat, "ann") as ann,
         following(ann) as changes,
     ):
-        # Whatever waits for the streams does so for longer than `stop` waits for the process.
         assert await chat.stop() == 0
         await changes.ended()
+        # What uvicorn says of what it had to cancel when its patience was over.
+        assert "graceful shutdown exceeded" not in chat.log
 
 
 async def test_a_change_is_one_event_and_says_no_more_than_where_to_look(ann: ChatUser) -> None:
