@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import httpx
@@ -165,9 +166,9 @@ async def test_a_todo_server_that_hangs_is_504_and_back_without_a_restart(
     await works(ann, stub, todo, conversation)
 
 
-async def test_a_listener_that_accepts_and_says_nothing_is_504(
-    ann: ChatUser, stub: OpenAIStub, todo: Service, module_database_url: str, user_id: str
-) -> None:
+@asynccontextmanager
+async def silent() -> AsyncIterator[tuple[int, Callable[[], None]]]:
+    """A listener that accepts and says nothing; yields its port, and what ends it."""
     gone = asyncio.Event()
 
     async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -175,17 +176,30 @@ async def test_a_listener_that_accepts_and_says_nothing_is_504(
         writer.transport.abort()
 
     listener = await asyncio.start_server(say_nothing, "127.0.0.1")
-    port = listener.sockets[0].getsockname()[1]
+
+    def end() -> None:
+        gone.set()
+        listener.close()
+
+    try:
+        yield listener.sockets[0].getsockname()[1], end
+    finally:
+        end()
+
+
+async def test_a_listener_that_accepts_and_says_nothing_is_504(
+    ann: ChatUser, stub: OpenAIStub, todo: Service, module_database_url: str, user_id: str
+) -> None:
     variables = {"TOOL_TIMEOUT_SECONDS": f"{TOOL_SECONDS}", **stub.environment()}
     async with (
+        silent() as (port, end),
         running_chat_api(module_database_url, f"http://127.0.0.1:{port}/mcp", **variables) as service,
         as_user(service, user_id) as user,
     ):
         await hold_to_contract(user.http)
         conversation = await fails(user, stub, module_database_url, 504, "todo-server-timeout")
         assert stub.requests == []  # the tools were never known, so no model was asked
-        gone.set()
-        listener.close()
+        end()
         # Now the todo server itself comes up at that address, for the first time.
         async with tcp_proxy("127.0.0.1", todo.port, listen_on=port):
             await works(user, stub, todo, conversation)

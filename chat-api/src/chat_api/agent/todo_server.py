@@ -95,8 +95,9 @@ class TodoServer:
         Raises:
             ToolsUnavailableError, ToolsTimeoutError: The list was never fetched, and cannot be now.
         """
-        deadline = time.monotonic() + self._timeout_seconds
         if self._is_old():
+            seconds, asked_at = self._timeout_seconds, time.monotonic()
+            has_to_wait = self._listing.locked()
             try:
                 async with asyncio.timeout(self._timeout_seconds):
                     await self._listing.acquire()
@@ -107,7 +108,9 @@ class TodoServer:
                 raise ToolsUnavailableError(AWAY) from None
             try:
                 if self._is_old():
-                    await self._list(user_id, deadline - time.monotonic())
+                    if has_to_wait:
+                        seconds -= time.monotonic() - asked_at
+                    await self._list(user_id, seconds)
             finally:
                 self._listing.release()
         return self._tools

@@ -336,6 +336,12 @@ async def test_turns_that_wait_for_the_first_tool_list_wait_no_longer_than_one_d
     assert [type(failure) for failure in failures] == [ToolsUnavailableError] * 30
 
 
+async def test_a_server_that_says_nothing_of_its_tools_is_slow_and_not_away(opened: Open) -> None:
+    async with opened(Server(dawdle, method="tools/list"), timeout_seconds=1) as todo:
+        with pytest.raises(ToolsTimeoutError):
+            await todo.tools("ann")
+
+
 async def test_a_turn_that_comes_later_waits_its_own_time_for_the_first_tool_list(opened: Open) -> None:
     server = Server(status(503), method="tools/list")
     async with opened(server, timeout_seconds=1) as todo:
