@@ -9,8 +9,8 @@ from playwright.async_api import Page, Response, Route, expect
 from tests.e2e.page.chat import WAIT_MS, Chat
 from tests.e2e.page.stage import Stage
 from tests.integration.chat_api.conftest import REQUEST_SECONDS
-from tests.integration.chat_api.runs.requests.callers import until
 from tests.support.openai_stub import Fail, OpenAIStub, Say
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

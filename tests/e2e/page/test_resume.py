@@ -11,10 +11,10 @@ from playwright.async_api import Browser, Route, expect
 from tests.e2e.page.chat import Chat
 from tests.e2e.page.stage import Stage, running_stage
 from tests.integration.chat_api.conftest import REQUEST_SECONDS, running_chat
-from tests.integration.chat_api.runs.requests.callers import until
 from tests.support.databases import NewDatabase
 from tests.support.openai_stub import OpenAIStub, Say
 from tests.support.tcp_proxy import tcp_proxy
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,8 +14,8 @@ from tests.e2e.page.payloads import MARKDOWN, TEXTS
 from tests.e2e.page.seeding import Past, seed
 from tests.e2e.page.stage import Stage
 from tests.integration.chat_api.conftest import REQUEST_SECONDS
-from tests.integration.chat_api.runs.requests.callers import until
 from tests.support.openai_stub import Call, Calls, OpenAIStub, Say
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,9 +9,9 @@ from playwright.async_api import Route, expect
 from tests.e2e.page.chat import Chat
 from tests.e2e.page.seeding import Past, seed
 from tests.e2e.page.stage import Stage, sign_in
-from tests.integration.chat_api.runs.requests.callers import until
 from tests.support.openai_stub import OpenAIStub, Say
 from tests.support.tokens import user_token
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,10 +10,11 @@ from mcp_todo_server.widget.page import RESOURCE_URI
 from playwright.async_api import expect
 from starlette.responses import Response
 
-from tests.e2e.widget.conftest import WAIT_MS, Stage, Widget
+from tests.e2e.widget.conftest import Stage, Widget
 from tests.e2e.widget.site import Forward, ToolCall
 from tests.integration.mcp_todo_server.conftest import mcp_client
 from tests.support.tokens import mcp_token
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -98,9 +99,7 @@ async def test_the_policy_lets_nothing_but_the_page_itself_in(stage: Stage) -> N
         assert await widget.frame.evaluate(injected) is False
         fetched = "fetch('/mcp').then(() => 'fetched', () => 'refused')"
         assert await widget.frame.evaluate(fetched) == "refused"
-        async with asyncio.timeout(WAIT_MS / 1000):
-            while not any("script-src" in complaint for complaint in widget.complaints):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await until(lambda: any("script-src" in complaint for complaint in widget.complaints))
 
 
 async def test_messages_of_other_windows_are_not_listened_to(stage: Stage) -> None:

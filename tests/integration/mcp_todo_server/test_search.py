@@ -1,6 +1,5 @@
 """Search: list_tasks' query finds the same on each kind of database, in every script, whatever is asked for."""
 
-import asyncio
 import datetime as dt
 import random
 import sqlite3
@@ -19,6 +18,7 @@ from sqlalchemy import text
 
 from tests.integration.mcp_todo_server.conftest import Clock, Todo
 from tests.support.databases import NewDatabase
+from tests.support.waiting import until
 
 EVERYDAY = (
     {"title": "Buy Milk", "description": "two LITRES"},
@@ -258,9 +258,12 @@ async def test_a_running_server_gives_tasks_their_words(todo: Todo) -> None:
     async with todo.database.writing() as session:
         await (await session.connection()).execute(text("UPDATE tasks SET words = NULL, search_text = 'milk'"))
     assert await todo.numbers(query="milk") == []
-    async with Upkeep(todo.database).running(), asyncio.timeout(20):
-        while await todo.numbers(query="milk") != [1]:  # noqa: ASYNC110 - another task's work in the database
-            await asyncio.sleep(0.01)
+
+    async def is_found() -> bool:
+        return await todo.numbers(query="milk") == [1]
+
+    async with Upkeep(todo.database).running():
+        await until(is_found)
 
 
 @pytest.mark.docker

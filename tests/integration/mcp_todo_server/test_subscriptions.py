@@ -24,6 +24,7 @@ from tests.support.databases import NewDatabase
 from tests.support.services import Service, run_command, running_todo_server
 from tests.support.tcp_proxy import tcp_proxy
 from tests.support.tokens import SECRET, mcp_token
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -270,9 +271,7 @@ async def test_what_changed_while_the_database_was_away_is_told_when_it_is_back(
             await between.cut()
             await call(hands, "add_task", title="meanwhile")
             await nothing_is_heard(subscription)
-            async with asyncio.timeout(AT_LAST):
-                while "changes are not told at the moment" not in service.log:  # noqa: ASYNC110 - another process's
-                    await asyncio.sleep(0.05)
+            await until(lambda: "changes are not told at the moment" in service.log)
             await between.mend()
             await heard(subscription, TASKS)
             await call(hands, "add_task", title="again")

@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from todo_chat_shared.effects import EFFECT_KEY_DAYS
 from tests.integration.mcp_todo_server.conftest import Todo
 from tests.support.databases import NewDatabase
 from tests.support.tokens import SECRET
+from tests.support.waiting import until
 
 NOW = dt.datetime(2026, 11, 23, 9, 30, tzinfo=dt.UTC)
 LOGGER = "mcp_todo_server.upkeep.service"
@@ -38,12 +38,6 @@ async def store(database: Database, created_at: dt.datetime, *names: str, user: 
             EffectRow(user_id=user, effect_key=name, request_hash="h", result="{}", created_at=created_at)
             for name in names
         )
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while not await condition():  # noqa: ASYNC110 - it is another process's or task's work in a database
-            await asyncio.sleep(0.01)
 
 
 def test_keys_are_kept_for_longer_than_is_promised() -> None:

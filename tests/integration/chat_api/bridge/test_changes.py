@@ -20,12 +20,12 @@ from tests.integration.chat_api.bridge.conftest import (
     titles,
 )
 from tests.integration.chat_api.conftest import ChatUser, OpenClient, as_user
-from tests.integration.chat_api.runs.conftest import until
 from tests.support.databases import NewDatabase
 from tests.support.openai_stub import Call, OpenAIStub, Say
 from tests.support.problems import problem
 from tests.support.services import Service, running_chat_api, running_todo_server
 from tests.support.tcp_proxy import tcp_proxy
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

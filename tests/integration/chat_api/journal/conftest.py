@@ -1,6 +1,5 @@
 """The journal on real databases: runs as rows, without a service around them."""
 
-import asyncio
 import datetime as dt
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -140,13 +139,6 @@ async def running_writer(database: Database) -> AsyncIterator[JournalWriter]:
 def owned_log(writer: JournalWriter, key: RunKey, next_n: int = 1, **options: Any) -> RunLog:
     """Return the log of a run that this process owns beyond doubt."""
     return RunLog(writer, key, next_n, lambda: True, **options)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that other tasks bring about."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

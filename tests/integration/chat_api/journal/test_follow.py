@@ -25,8 +25,8 @@ from tests.integration.chat_api.journal.conftest import (
     set_run,
     stored_events,
     take_over,
-    until,
 )
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -35,10 +35,10 @@ from tests.integration.chat_api.journal.conftest import (
     stored_calls,
     stored_events,
     take_over,
-    until,
 )
 from tests.support.databases import NewDatabase
 from tests.support.tcp_proxy import tcp_proxy
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,7 +7,7 @@ and the next one finds both up again. What they are configured with, a file says
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from tests.integration.chat_api.conftest import ChatUser, as_user, execute_sql, 
 from tests.support.databases import postgres_database
 from tests.support.openai_stub import OpenAIStub
 from tests.support.services import Service
+from tests.support.waiting import until
 
 EVENT_STREAM = "text/event-stream"
 WAIT_SECONDS = 40
@@ -124,18 +125,6 @@ async def replayed(user: ChatUser, run_id: str, after: Event | str | None = None
     async with following(user, run_id, after) as stream:
         await stream.rest()
     return stream
-
-
-async def until(look: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
-    """Look again and again until there is something, and return it."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while True:
-        seen = look()
-        found = await seen if isinstance(seen, Awaitable) else seen
-        if found:
-            return found
-        assert asyncio.get_running_loop().time() < deadline, f"nothing came within {seconds} s"
-        await asyncio.sleep(0.02)
 
 
 async def status_of(user: ChatUser, run_id: str, *statuses: str) -> dict[str, Any]:

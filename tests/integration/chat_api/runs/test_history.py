@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests.integration.chat_api.conftest import ChatUser, execute_sql
-from tests.integration.chat_api.runs.conftest import Replicas, held, replayed, sending, status_of, story_of, until
+from tests.integration.chat_api.runs.conftest import Replicas, held, replayed, sending, status_of, story_of
 from tests.support.chat import calls_and_outputs, sent_outputs
 from tests.support.openai_stub import Call, Calls, Cut, OpenAIStub, Say
 from tests.support.services import Service
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
 

@@ -21,12 +21,12 @@ from tests.integration.chat_api.runs.conftest import (
     sending,
     status_of,
     story_of,
-    until,
 )
 from tests.support.databases import require_docker
 from tests.support.openai_stub import Call, Calls, OpenAIStub, Say
 from tests.support.problems import problem
 from tests.support.services import Service, migrate
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
 

@@ -19,12 +19,12 @@ from tests.integration.chat_api.runs.conftest import (
     sending,
     status_of,
     story_of,
-    until,
 )
 from tests.support.chat import calls_and_outputs
 from tests.support.databases import NewDatabase
 from tests.support.openai_stub import Call, Calls, OpenAIStub, Say
 from tests.support.services import Service
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,10 +16,10 @@ from tests.integration.chat_api.runs.conftest import (
     sending,
     status_of,
     story_of,
-    until,
 )
 from tests.support.openai_stub import Call, OpenAIStub, Say
 from tests.support.services import Service
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
 

@@ -18,10 +18,10 @@ from tests.integration.chat_api.runs.conftest import (
     sending,
     status_of,
     story_of,
-    until,
 )
 from tests.support.openai_stub import Call, Calls, Cut, OpenAIStub, Say
 from tests.support.problems import problem
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,10 +10,11 @@ import pytest_asyncio
 
 from tests.faults.proxies import Proxy
 from tests.integration.chat_api.conftest import ChatUser, OpenClient, execute_sql, running_chat
-from tests.integration.chat_api.runs.conftest import held, proxied, sending, status_of, until
+from tests.integration.chat_api.runs.conftest import held, proxied, sending, status_of
 from tests.support.openai_stub import USAGE, Call, Calls, Cut, Fail, OpenAIStub, Say
 from tests.support.problems import problem
 from tests.support.services import Service
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,9 +11,9 @@ import pytest
 from mcp_todo_server.widget.page import page
 
 from tests.integration.chat_api.conftest import as_user, execute_sql
-from tests.integration.chat_api.runs.conftest import until
 from tests.support.databases import NewDatabase
 from tests.support.services import Service, running_chat_api, running_todo_server
+from tests.support.waiting import until
 
 ORIGIN = "https://app.example.org"
 TABLES = ("users", "tasks", "task_tags", "effects", "imports")

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ import httpx
 from tests.integration.chat_api.conftest import REQUEST_SECONDS, ChatUser
 from tests.support.services import Service
 from tests.support.tokens import user_token
+from tests.support.waiting import until
 
 WAIT_SECONDS = 40
 """Longest time that anything here is waited for."""
@@ -19,13 +20,6 @@ SSE = "text/event-stream"
 POLL_SECONDS = 0.02
 COUNTING_SECONDS = 15
 """Longest time that a test takes between a run and the look at the minute's or the day's count."""
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that other tasks bring about."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.005)
 
 
 async def early_in_a_minute() -> None:

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from tests.integration.chat_api.runs.requests.callers import Caller, Stream, answer, until
+from tests.integration.chat_api.runs.requests.callers import Caller, Stream, answer
 from tests.integration.chat_api.runs.requests.conftest import echo, last_said, stored, told
 from tests.support.openai_stub import Cut, OpenAIStub, Say
 from tests.support.problems import problem
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

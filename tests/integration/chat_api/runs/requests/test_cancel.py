@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.chat_api.conftest import running_chat
-from tests.integration.chat_api.runs.requests.callers import Caller, answer, calling, until
+from tests.integration.chat_api.runs.requests.callers import Caller, answer, calling
 from tests.integration.chat_api.runs.requests.conftest import echo, stored, told
 from tests.integration.chat_api.runs.requests.gate import Gate
 from tests.support.chat import calls_and_outputs, sent_outputs
@@ -17,6 +17,7 @@ from tests.support.databases import sqlite_database
 from tests.support.openai_stub import Call, Calls, Fail, OpenAIStub, Say
 from tests.support.problems import problem
 from tests.support.services import Service
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.chat_api.runs.requests.callers import Caller, answer, early_in_a_minute, until
+from tests.integration.chat_api.runs.requests.callers import Caller, answer, early_in_a_minute
 from tests.integration.chat_api.runs.requests.conftest import echo, stored
 from tests.integration.chat_api.runs.requests.gate import Gate
 from tests.support.chat import calls_and_outputs
 from tests.support.openai_stub import Call, Fail, OpenAIStub, Say
 from tests.support.problems import problem, refused_field
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.chat_api.runs.requests.callers import Caller, answer, until
+from tests.integration.chat_api.runs.requests.callers import Caller, answer
 from tests.integration.chat_api.runs.requests.conftest import echo, stored, told
 from tests.integration.chat_api.runs.requests.gate import Gate
 from tests.support.chat import calls_and_outputs, sent_outputs
 from tests.support.openai_stub import Call, Calls, Fail, OpenAIStub, Say
 from tests.support.problems import problem
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,11 +12,11 @@ from tests.integration.chat_api.runs.requests.callers import (
     answer,
     early_in_a_day,
     early_in_a_minute,
-    until,
 )
 from tests.integration.chat_api.runs.requests.conftest import echo
 from tests.support.openai_stub import USAGE, Call, Cut, Fail, OpenAIStub, Raw, Say
 from tests.support.problems import problem
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
